@@ -1,0 +1,127 @@
+"""What the rooms say to each other: a request, its progress, its result, and the engine as its callers see it.
+
+Knows nothing of HTTP, of files and of torch: pictures are uint8 arrays.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+RGB = NDArray[np.uint8]
+"""A picture: shape (height, width, 3), uint8, sRGB."""
+
+SIZE_MULTIPLE = 16
+"""Sizes are floored to multiples of this many pixels, as Cloudflare and both reference implementations do."""
+
+MIN_SIDE, MAX_SIDE = 256, 1920
+MAX_REFERENCES = 4
+
+
+def random_seed() -> int:
+    """A seed for a request that names none, in the range that BFL draws from: 0 .. 2^31 - 1."""
+    return secrets.randbelow(2**31)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerationRequest:
+    """One picture asked for. `width` and `height` are pixels as asked, floored to multiples of 16 on construction.
+
+    `guidance` 1 is a single pass; above 1 a second pass with the empty prompt is made and extrapolated from
+    (or, for rows that embed guidance, the value is fed to the network).
+    `references` are in order: image 0, image 1, ...; at most four.
+    """
+
+    model: str
+    prompt: str
+    width: int = 1024
+    height: int = 768
+    seed: int = field(default_factory=random_seed)
+    guidance: float | None = None
+    references: tuple[RGB, ...] = ()
+
+    def __post_init__(self) -> None:
+        for side in ("width", "height"):
+            object.__setattr__(self, side, getattr(self, side) // SIZE_MULTIPLE * SIZE_MULTIPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`step` of `steps` is done. 0 means: prepared, denoising begins."""
+
+    step: int
+    steps: int
+
+
+OnProgress = Callable[[Progress], None]
+"""Called from the engine's thread; must return at once and must not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request cost. Pixels are what prices count; seconds are wall time of the engine's phases."""
+
+    output_pixels: int
+    reference_pixels: int
+    steps: int
+    queue_seconds: float = 0.0
+    prepare_seconds: float = 0.0
+    denoise_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerationResult:
+    """A finished picture. `answered_by` is the catalogue row whose weights made it (the demo may stand in for a klein row)."""
+
+    image: RGB
+    seed: int
+    answered_by: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model as the API lists it. `answered_by` differs from `row` where the demo checkpoint stands in."""
+
+    row: str
+    api_name: str
+    id: str
+    title: str
+    description: str
+    created_at: str
+    licence: str
+    licence_url: str
+    answered_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """`ready` once weights are loaded and warm. `failure` is the sentence why it never will be, if so."""
+
+    ready: bool
+    running: int = 0
+    queued: int = 0
+    failure: str | None = None
+
+
+class EngineClient(Protocol):
+    """The engine as the API, the terminal and a cluster see it."""
+
+    def models(self) -> tuple[ModelCard, ...]:
+        """Every model that may be asked for, in catalogue order."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """Cheap; safe from any thread."""
+        ...
+
+    async def generate(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> GenerationResult:
+        """Make one picture. Cancelling the awaiting task cancels the work at the next step boundary.
+
+        Raises UnknownModel, InvalidInput, Overloaded, EngineClosed or EngineFailure.
+        """
+        ...
