@@ -29,7 +29,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A thing that can be drawn: its name in lower case, and keywords that stand for it and at most one other."""
+    """A thing that can be drawn: its name in lower case, keywords that stand for it and at most one other."""
 
     name: str
     keywords: tuple[str, ...]
@@ -127,6 +127,11 @@ MARGIN = 0.06
 LEFT_OUT_GROUPS = frozenset({"component", "flags"})
 LEFT_OUT_SUBGROUPS = frozenset({"alphanum", "av-symbol", "keycap", "zodiac"})
 """Skin tones, flags, and signs that are writing rather than a picture of something."""
+
+FXEMOJI_LEFT_OUT = frozenset(
+    {"boar", "fog", "game die", "keyboard", "laptop", "sunglasses", "trackball", "tram car", "water pistol"}
+)
+"""Where fxemoji draws something else than the other sets do, or hardly anything."""
 
 
 def fetch_packages(folder: Path) -> Path:
@@ -246,6 +251,8 @@ def _word_counts(entries: list[dict[str, Any]]) -> Counter[str]:
 
 def _name_slug(entry: dict[str, Any], icons: _IconSet) -> str | None:
     """Fxemoji lists no code points; its slugs are Unicode's character names, or labels, without spaces."""
+    if entry["name"] in FXEMOJI_LEFT_OUT:
+        return None
     characters = [chr(int(part, 16)) for part in _code(entry["hexcode"]).split("-")]
     names = [entry["label"]]
     if len(characters) == 1:
