@@ -1,0 +1,76 @@
+"""Attention and rotary embedding: the only file that names an attention kernel."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(q, k, v), each (B, heads, N, head_dim), to (B, heads, N, head_dim)."""
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v. Shapes (B, heads, N, d); `k` and `v` may be longer, or have fewer heads.
+
+    `mask` is boolean, True where a query may look. A query that may look nowhere gets zeros.
+    """
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=k.shape[1] != q.shape[1])
+
+
+def rope(ids: Tensor, axes_dim: Sequence[int], theta: float) -> Tensor:
+    """Rotary table of `ids` (N, axes): cosines and sines, (2, N, sum(axes_dim) / 2), fp32.
+
+    Axis a turns its frequency k, k = 0 .. axes_dim[a]/2 - 1, by ids[:, a] * theta^(-2k / axes_dim[a]); angles are in
+    fp64, as ids beyond 256 and small frequencies lose bits otherwise.
+    """
+    angles = [
+        ids[:, axis, None].double() * theta ** -(torch.arange(0, dim, 2, dtype=torch.float64, device=ids.device) / dim)
+        for axis, dim in enumerate(axes_dim)
+    ]
+    angle = torch.cat(angles, dim=-1)  # (N, D/2)
+    return torch.stack([angle.cos(), angle.sin()]).float()
+
+
+def apply_rope(x: Tensor, table: Tensor) -> Tensor:
+    """Turn the interleaved pairs (2j, 2j+1) of `x` (B, heads, N, D) by `table` (2, N, D/2), in fp32."""
+    cos, sin = table
+    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)  # 2 x (B, heads, N, D/2)
+    turned = torch.stack([even * cos - odd * sin, odd * cos + even * sin], dim=-1)
+    return turned.flatten(-2).type_as(x)
+
+
+def apply_rope_halves(x: Tensor, table: Tensor) -> Tensor:
+    """Turn the pairs (j, j + D/2) of `x` (B, heads, N, D): the layout of the language models."""
+    cos, sin = table.type_as(x)
+    low, high = x.chunk(2, dim=-1)
+    return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)
+
+
+class ReferenceMemory:
+    """Keys and values of the reference tokens in every block, for the row whose references look only at themselves.
+
+    Record them in one pass over the references alone (an empty text, timestep 0), then let every step read them: they
+    depend on nothing but the reference set, so they hold across steps, prompts, seeds and sizes.
+    """
+
+    def __init__(self) -> None:
+        self.layers: list[tuple[Tensor, Tensor]] = []
+
+    def record(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend as usual and keep this block's keys (after norm and rotation) and values."""
+        self.layers.append((k, v))
+        return attention(q, k, v)
+
+    def reader(self, num_text: int) -> Attend:
+        """An `Attend` for one forward that puts the kept keys and values between those of text and image."""
+        layers: Iterator[tuple[Tensor, Tensor]] = iter(self.layers)
+
+        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            kept_k, kept_v = next(layers)
+            return attention(q, insert(k, kept_k), insert(v, kept_v))
+
+        def insert(x: Tensor, kept: Tensor) -> Tensor:
+            return torch.cat([x[:, :, :num_text], kept, x[:, :, num_text:]], dim=2)
+
+        return attend
