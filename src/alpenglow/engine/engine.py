@@ -1,0 +1,205 @@
+"""The engine: one thread, one device, one loop. Knows no HTTP, and nothing of what a step computes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from threading import Condition, Thread
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
+
+from alpenglow.engine.job import Job
+from alpenglow.engine.scheduler import Limits, Scheduler
+from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, UnknownModel
+from alpenglow.request import EngineStatus, GenerationRequest, GenerationResult, ModelCard, OnProgress
+
+if TYPE_CHECKING:  # the loop and its tests run without torch
+    from alpenglow.engine.pipeline import Pipeline
+
+Loader = Callable[[], Iterable["Pipeline"]]
+"""Builds the pipelines that answer. Called in the engine's thread; may take minutes and may raise."""
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """An EngineClient that computes in its own thread. Every method may be called from any thread.
+
+    `models` are the cards of what may be asked for; a card's `answered_by` names the row of the pipeline that does it.
+    A job is in the scheduler exactly as long as its future is undone: an answer, a failure and a caller's cancel all
+    take it out the same way, so a cancelled job is missing from the next batch.
+    """
+
+    def __init__(self, models: Sequence[ModelCard], limits: Limits | None = None) -> None:
+        self._models = tuple(models)
+        self._cards = {name: card for card in models for name in (card.row, card.api_name)}
+        self._scheduler = Scheduler(limits or Limits())
+        self._changed = Condition()  # guards the scheduler and the four fields below
+        self._pipelines: dict[str, Pipeline] = {}
+        self._failure: str | None = None
+        self._closes_at: float | None = None
+        self._thread: Thread | None = None
+
+    def step(self) -> None:
+        """One tick: prepare whom there is room for, move a batch by one step, decode whoever arrived."""
+        with self._changed:
+            joining = self._scheduler.admit()
+        for job in joining:
+            self._prepare(job)
+        with self._changed:
+            batch = self._scheduler.schedule()
+        if batch:
+            self._advance(batch)
+        for job in batch:
+            if job.denoised:
+                self._finish(job)
+
+    def submit(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Future[GenerationResult]:
+        """Queue a picture. Cancelling the future frees its place at once and its work at the next step boundary.
+
+        Raises UnknownModel, InvalidInput, Overloaded, or EngineClosed while loading, after a failure and after close.
+        """
+        with self._changed:
+            self._check_open()
+            card = self._cards.get(request.model)
+            if card is None:
+                raise UnknownModel(request.model)
+            pipeline = self._pipelines[card.answered_by]
+            job = Job(request, pipeline, pipeline.cost(request), on_progress)
+            self._scheduler.add(job)
+            self._changed.notify_all()
+        job.future.add_done_callback(partial(self._leave, job))
+        return job.future
+
+    async def generate(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> GenerationResult:
+        """Make one picture; see EngineClient. Cancelling the await cancels the job."""
+        return await asyncio.wrap_future(self.submit(request, on_progress))
+
+    def models(self) -> tuple[ModelCard, ...]:
+        """Every model that may be asked for, in catalogue order."""
+        return self._models
+
+    def status(self) -> EngineStatus:
+        """Cheap; safe from any thread."""
+        with self._changed:
+            running = self._scheduler.prepared
+            return EngineStatus(
+                ready=bool(self._pipelines) and self._failure is None and self._closes_at is None,
+                running=running,
+                queued=len(self._scheduler) - running,
+                failure=self._failure,
+            )
+
+    def load(self, loader: Loader) -> None:
+        """Build and warm up the pipelines, here and now; the engine is ready when this returns."""
+        began = perf_counter()
+        pipelines = {pipeline.row.name: pipeline for pipeline in loader()}
+        for pipeline in pipelines.values():
+            pipeline.warm_up()
+        log.info("%s ready in %.1f s", ", ".join(pipelines), perf_counter() - began)
+        with self._changed:
+            self._pipelines = pipelines
+            self._changed.notify_all()
+
+    def start(self, loader: Loader) -> None:
+        """Load and then run the loop in the engine's own thread. Returns at once; a failure shows in `status()`."""
+        self._thread = Thread(target=self._run, args=(loader,), name="engine", daemon=True)
+        self._thread.start()
+
+    def wait_until_ready(self, timeout: float | None = None) -> None:
+        """Block until loaded. Raises EngineClosed if that failed or took more than `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pipelines or self._failure or self._closes_at is not None, timeout)
+            self._check_open()
+
+    def close(self, drain_seconds: float = 0.0) -> None:
+        """Accept no more, work off what is queued for `drain_seconds`, then fail the rest with EngineClosed."""
+        with self._changed:
+            self._closes_at = monotonic() + drain_seconds
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        self._abandon()
+
+    def _run(self, loader: Loader) -> None:
+        try:
+            self.load(loader)
+            while self._wait_for_work():
+                self.step()
+        except Exception as error:
+            log.exception("the engine stopped")
+            with self._changed:
+                known = isinstance(error, AlpenglowError)
+                self._failure = str(error) if known else f"The engine stopped: {type(error).__name__}: {error}"
+                self._changed.notify_all()
+        finally:
+            self._abandon()
+
+    def _wait_for_work(self) -> bool:
+        """Sleep until there is a job; False when it is time to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._scheduler) or self._closes_at is not None)
+            return self._closes_at is None or (len(self._scheduler) > 0 and monotonic() < self._closes_at)
+
+    def _prepare(self, job: Job) -> None:
+        if job.future.done():  # cancelled while others were prepared
+            return
+        with self._phase("prepare", [job]):
+            job.sample = job.pipeline.prepare(job.request)
+        with self._phase("report", [job]):
+            job.report()
+
+    def _advance(self, batch: Sequence[Job]) -> None:
+        with self._phase("denoise", batch):
+            batch[0].pipeline.advance([job.sample for job in batch if job.sample is not None])
+        for job in batch:
+            with self._phase("report", [job]):
+                job.report()
+
+    def _finish(self, job: Job) -> None:
+        assert job.sample is not None
+        with self._phase("decode", [job]):
+            image = job.pipeline.decode(job.sample)
+        if not job.future.done():
+            job.resolve(GenerationResult(image, job.request.seed, job.pipeline.row.name, job.usage()))
+
+    @contextmanager
+    def _phase(self, name: str, jobs: Sequence[Job]) -> Iterator[None]:
+        """Charge the time to these jobs. What is raised inside fails them and nobody else; the loop goes on."""
+        began = perf_counter()
+        try:
+            yield
+        except AlpenglowError as error:
+            self._fail(jobs, error)
+        except Exception:
+            log.exception("failed to %s", name)
+            # Not chained: a traceback would keep the tensors of its frames alive for as long as the caller keeps it.
+            self._fail(jobs, EngineFailure(f"The engine failed to {name} this picture."))
+        finally:
+            for job in jobs:
+                job.seconds[name] = job.seconds.get(name, 0.0) + perf_counter() - began
+
+    def _fail(self, jobs: Sequence[Job], error: AlpenglowError) -> None:
+        for job in jobs:
+            job.resolve(error)
+
+    def _leave(self, job: Job, _: Future[GenerationResult]) -> None:
+        with self._changed:
+            self._scheduler.remove(job)
+
+    def _abandon(self) -> None:
+        with self._changed:
+            jobs = list(self._scheduler)
+        self._fail(jobs, EngineClosed(self._failure or "The engine is stopping."))
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise EngineClosed(self._failure)
+        if self._closes_at is not None:
+            raise EngineClosed("The engine is stopping.")
+        if not self._pipelines:
+            raise EngineClosed("The engine is still loading.")

@@ -1,0 +1,152 @@
+"""The rules of the queue, in plain Python: who runs, who rides along, who is turned away, and that nobody starves."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpenglow.engine.job import Job
+from alpenglow.engine.scheduler import Limits, Scheduler
+from alpenglow.errors import Overloaded
+from alpenglow.request import GenerationRequest
+
+
+@dataclass
+class Sample:
+    batch_key: str = "square"
+    tokens: int = 100
+    steps: int = 4
+    step: int = 0
+
+    @property
+    def done(self):
+        return self.step == self.steps
+
+
+def job(sample=None, cost=400):
+    return Job(GenerationRequest("demo", "a dog"), None, cost, sample=sample)
+
+
+def scheduler(*jobs, **limits):
+    made = Scheduler(Limits(**limits))
+    for each in jobs:
+        made.add(each)
+    return made
+
+
+def test_the_oldest_runs_and_its_shape_rides_along():
+    square, wide, another = job(Sample()), job(Sample("wide")), job(Sample())
+    assert scheduler(square, wide, another).schedule() == [square, another]
+
+
+def test_riders_stop_at_the_token_budget():
+    first, second, third = (job(Sample(tokens=100)) for _ in range(3))
+    assert scheduler(first, second, third, max_batch_tokens=299).schedule() == [first, second]
+
+
+def test_a_small_rider_fits_where_a_large_one_does_not():
+    first, large, small = job(Sample(tokens=100)), job(Sample(tokens=200)), job(Sample(tokens=50))
+    assert scheduler(first, large, small, max_batch_tokens=150).schedule() == [first, small]
+
+
+def test_the_oldest_runs_even_above_the_budget():
+    huge = job(Sample(tokens=10_000))
+    assert scheduler(huge, job(Sample()), max_batch_tokens=100).schedule() == [huge]
+
+
+def test_a_budget_of_nothing_is_solo():
+    first, second = job(Sample()), job(Sample())
+    assert scheduler(first, second, max_batch_tokens=0).schedule() == [first]
+
+
+def test_only_the_window_is_prepared():
+    jobs = [job() for _ in range(5)]
+    queue = scheduler(*jobs, max_prepared=2)
+    assert queue.admit() == jobs[:2]
+    jobs[0].sample = jobs[1].sample = Sample()
+    assert queue.admit() == []
+    assert (queue.prepared, len(queue)) == (2, 5)
+    queue.remove(jobs[0])
+    assert queue.admit() == [jobs[2]]
+
+
+def test_unprepared_jobs_are_not_scheduled():
+    queue = scheduler(job(), job())
+    assert queue.schedule() == []
+
+
+def test_too_many_jobs_are_turned_away_and_nothing_changes():
+    first = job()
+    queue = scheduler(first, max_jobs=1)
+    with pytest.raises(Overloaded):
+        queue.add(job())
+    assert list(queue) == [first]
+
+
+def test_too_much_predicted_work_is_turned_away_until_some_leaves():
+    first, second = job(cost=600), job(cost=600)
+    queue = scheduler(first, max_work=1000)
+    with pytest.raises(Overloaded):
+        queue.add(second)
+    queue.remove(first)
+    queue.add(second)
+    assert list(queue) == [second]
+
+
+def test_one_job_is_welcome_whatever_its_size():
+    giant = job(cost=10**9)
+    assert list(scheduler(giant, max_work=1)) == [giant]
+
+
+def test_removing_twice_frees_the_work_once():
+    gone, stays = job(cost=500), job(cost=500)
+    queue = scheduler(gone, stays, max_work=1000)
+    queue.remove(gone)
+    queue.remove(gone)
+    with pytest.raises(Overloaded):
+        queue.add(job(cost=501))
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.sampled_from(["square", "wide", "tall"]),
+        st.integers(50, 400),  # tokens
+        st.integers(1, 5),  # steps
+        st.integers(0, 12),  # tick of arrival
+        st.none() | st.integers(0, 20),  # tick of cancellation
+    ),
+    max_size=20,
+)
+
+
+@given(arrivals=arrivals, budget=st.integers(0, 1000), window=st.integers(1, 5))
+def test_nobody_starves(arrivals, budget, window):
+    """Whatever arrives and is cancelled, a job ends no later than if all before it had run one after the other."""
+    arrivals = sorted(arrivals, key=lambda arrival: arrival[3])
+    queue = Scheduler(Limits(max_batch_tokens=budget, max_prepared=window))
+    jobs, deadline, tick = {}, {}, 0
+    while len(jobs) < len(arrivals) or len(queue):
+        while len(jobs) < len(arrivals) and arrivals[len(jobs)][3] <= tick:
+            key, tokens, steps, _, cancelled_at = arrivals[len(jobs)]
+            ahead = sum(jobs[other][0].steps - jobs[other][0].step for other in queue)
+            newcomer = job(cost=tokens * steps)
+            queue.add(newcomer)
+            jobs[newcomer] = (Sample(key, tokens, steps), cancelled_at)
+            deadline[newcomer] = tick + ahead + steps
+        for each, (_, cancelled_at) in jobs.items():
+            if cancelled_at == tick:
+                queue.remove(each)
+        for each in queue.admit():
+            each.sample = jobs[each][0]
+        batch = queue.schedule()
+        assert batch[:1] == list(queue)[:1]
+        assert len({each.sample.batch_key for each in batch}) <= 1
+        assert len(batch) == 1 or sum(each.sample.tokens for each in batch) <= budget
+        assert queue.prepared <= window
+        tick += 1
+        for each in batch:
+            each.sample.step += 1
+            if each.sample.done:
+                queue.remove(each)
+                assert tick <= deadline[each]
