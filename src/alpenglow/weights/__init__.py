@@ -1,1 +1,1 @@
-
+"""Checkpoints on disk: the only package that opens model files."""

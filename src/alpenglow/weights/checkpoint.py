@@ -1,0 +1,165 @@
+"""Safetensors files into networks and back: one file, shards with an index, or a component folder of diffusers.
+
+Tensors are read one by one, straight into their place. Names are `convert`'s business; which files make a model is
+`hub`'s.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from alpenglow.errors import WeightsError
+from alpenglow.weights.convert import LAYOUTS, VARIANTS, Layout, Stored
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def load(module: M, path: Path, *, dtype: torch.dtype | None = None, device: torch.device | str = "cpu") -> M:
+    """Give a network that was built on the meta device its weights, and return it.
+
+    `path` is a safetensors file, an index of shards or a folder with either, in any layout of `LAYOUTS`. Floating-point
+    tensors are cast to `dtype` if one is given; on the CPU, tensors that need no cast stay mapped from the file.
+    Raises WeightsError, before any data is read, naming missing, unexpected and wrongly shaped keys.
+    """
+    checkpoint = Checkpoint(path)
+    expected = module.state_dict()
+    layout = _layout_of(checkpoint, LAYOUTS[type(module)], expected)
+    stored = layout.locate(expected)
+    if problems := _problems(checkpoint, layout, stored, expected):
+        hint = _hint(checkpoint, stored, module, expected)
+        raise WeightsError(f"{path} does not fit ({layout.name} layout): {'; '.join([*problems, *hint])}")
+
+    tensors = {}
+    for name, (keys, form) in stored.items():
+        tensor = form.join([checkpoint.read(key) for key in keys])
+        tensors[name] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+    module.load_state_dict(tensors, assign=True)
+    if left := [name for name, buffer in module.named_buffers() if buffer.is_meta]:
+        raise WeightsError(f"{type(module).__name__} keeps buffers that no file holds: {_some(left)}")
+    return module
+
+
+def save(
+    folder: Path, module: nn.Module, *, stem: str, dtype: torch.dtype, extra: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write a network as `folder/stem.safetensors` in the layout of diffusers. A reader never sees half a file.
+
+    `extra` tensors, under their names on disk, are what other programs expect beyond what we build.
+    """
+    tensors = LAYOUTS[type(module)][0].export(module.state_dict()) | dict(extra or {})
+    ready = {
+        # Copied, since pieces of one tensor may not share memory in a file.
+        key: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None, copy=True).contiguous()
+        for key, tensor in tensors.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{stem}.partial"
+    save_file(ready, partial, metadata={"format": "pt"})
+    partial.replace(folder / f"{stem}.safetensors")
+
+
+class Checkpoint:
+    """The tensors of one network on disk, by their names there. Opening reads headers only."""
+
+    STEMS = ("diffusion_pytorch_model", "model")
+    """File names, without ending, that diffusers and transformers give to the weights in a component folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: dict[str, Any] = {}
+        for file in self._resolve(path):
+            try:
+                opened = safe_open(file, framework="pt")
+            except FileNotFoundError:
+                raise WeightsError(f"{file} is missing. Was the download interrupted?") from None
+            except (SafetensorError, OSError) as error:
+                raise WeightsError(f"{file} is not a readable safetensors file: {error}") from error
+            self._files |= dict.fromkeys(opened.keys(), opened)  # type: ignore[no-untyped-call]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every name in the files."""
+        return frozenset(self._files)
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Shape of one tensor, from the header."""
+        return tuple(self._files[key].get_slice(key).get_shape())
+
+    def read(self, key: str) -> Tensor:
+        """One tensor on the CPU, as stored."""
+        tensor: Tensor = self._files[key].get_tensor(key)
+        return tensor
+
+    @classmethod
+    def _resolve(cls, path: Path) -> list[Path]:
+        """The safetensors files that `path` means."""
+        if path.is_dir():
+            names = [f"{stem}{ending}" for stem in cls.STEMS for ending in (".safetensors.index.json", ".safetensors")]
+            found = next((path / name for name in names if (path / name).exists()), None)
+            if found is None:
+                raise WeightsError(f"{path} holds no weights: none of {', '.join(names)} is there")
+            return cls._resolve(found)
+        if path.suffix == ".json":
+            try:
+                shards = set(json.loads(path.read_bytes())["weight_map"].values())
+            except (ValueError, LookupError, AttributeError) as error:
+                raise WeightsError(f"{path} is not an index of shards") from error
+            return [path.parent / shard for shard in sorted(shards)]
+        return [path]
+
+
+def _layout_of(checkpoint: Checkpoint, layouts: Iterable[Layout], names: Iterable[str]) -> Layout:
+    """The layout most of whose keys are in the files."""
+    return max(layouts, key=lambda layout: len(checkpoint.keys & _keys(layout.locate(names))))
+
+
+def _keys(stored: Mapping[str, Stored]) -> frozenset[str]:
+    return frozenset(key for place in stored.values() for key in place.keys)
+
+
+def _problems(
+    checkpoint: Checkpoint, layout: Layout, stored: Mapping[str, Stored], expected: Mapping[str, Tensor]
+) -> list[str]:
+    """What keeps the files from fitting the network, a clause each; empty if nothing does."""
+    wanted = _keys(stored)
+    shapes = {
+        key: tuple(piece.shape)
+        for name, place in stored.items()
+        for key, piece in zip(place.keys, place.form.split(expected[name]), strict=True)
+    }
+    differing = [
+        f"{key} {list(checkpoint.shape(key))} instead of {list(shape)}"
+        for key, shape in shapes.items()
+        if key in checkpoint.keys and checkpoint.shape(key) != shape
+    ]
+    kinds = {
+        "missing": [key for key in shapes if key not in checkpoint.keys],
+        "unexpected": [key for key in sorted(checkpoint.keys - wanted) if not layout.ignores(key, wanted)],
+        "of another shape": differing,
+    }
+    return [f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in kinds.items() if keys]
+
+
+def _hint(
+    checkpoint: Checkpoint, stored: Mapping[str, Stored], module: nn.Module, expected: Mapping[str, Tensor]
+) -> list[str]:
+    """A guess at what the files are instead, if there is one."""
+    if any(key.endswith(("weight_scale", "scale_weight")) for key in checkpoint.keys):
+        return ["the file is quantised; use the bf16 one"]
+    probe, variants = VARIANTS[type(module)]
+    key = stored[probe].keys[0] if probe in stored else probe
+    if key not in checkpoint.keys:
+        return ["these are not the weights of this network at all"] if not checkpoint.keys & _keys(stored) else []
+    there, asked = variants.get(checkpoint.shape(key)[0]), variants.get(expected[probe].shape[0])
+    return [f"this looks like {there}, asked for was {asked or 'another size'}"] if there and there != asked else []
+
+
+def _some(keys: list[str], limit: int = 3) -> str:
+    """The first few of many names."""
+    return ", ".join(keys[:limit]) + (", ..." if len(keys) > limit else "")
