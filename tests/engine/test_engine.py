@@ -14,7 +14,7 @@ from alpenglow.engine.scheduler import Limits
 from alpenglow.errors import EngineClosed, EngineFailure, InvalidInput, Overloaded, UnknownModel, WeightsError
 from alpenglow.request import GenerationRequest, Progress
 
-SOLO = Limits(max_batch_tokens=0)
+SOLO = Limits(max_batch_tokens=1)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_cancelling_takes_effect_at_the_next_step(pipeline):
 
 
 def test_a_cancelled_job_frees_its_place_at_once(pipeline):
-    engine = loaded(pipeline, Limits(max_jobs=1))
+    engine = loaded(pipeline, Limits(max_prepared=1, max_queued=0))
     first = engine.submit(ask(0))
     with pytest.raises(Overloaded):
         engine.submit(ask(1))
@@ -188,7 +188,7 @@ def gated():
 
 @pytest.fixture
 def running(gated):
-    engine = Engine([card()])
+    engine = Engine([card()], Limits(max_queued=100))
     engine.start(lambda: [gated])
     engine.wait_until_ready(10)
     yield engine

@@ -55,9 +55,9 @@ def test_the_oldest_runs_even_above_the_budget():
     assert scheduler(huge, job(Sample()), max_batch_tokens=100).schedule() == [huge]
 
 
-def test_a_budget_of_nothing_is_solo():
+def test_a_budget_of_one_token_is_solo():
     first, second = job(Sample()), job(Sample())
-    assert scheduler(first, second, max_batch_tokens=0).schedule() == [first]
+    assert scheduler(first, second, max_batch_tokens=1).schedule() == [first]
 
 
 def test_only_the_window_is_prepared():
@@ -78,7 +78,7 @@ def test_unprepared_jobs_are_not_scheduled():
 
 def test_too_many_jobs_are_turned_away_and_nothing_changes():
     first = job()
-    queue = scheduler(first, max_jobs=1)
+    queue = scheduler(first, max_prepared=1, max_queued=0)
     with pytest.raises(Overloaded):
         queue.add(job())
     assert list(queue) == [first]
@@ -120,7 +120,7 @@ arrivals = st.lists(
 )
 
 
-@given(arrivals=arrivals, budget=st.integers(0, 1000), window=st.integers(1, 5))
+@given(arrivals=arrivals, budget=st.integers(1, 1000), window=st.integers(1, 5))
 def test_nobody_starves(arrivals, budget, window):
     """Whatever arrives and is cancelled, a job ends no later than if all before it had run one after the other."""
     arrivals = sorted(arrivals, key=lambda arrival: arrival[3])

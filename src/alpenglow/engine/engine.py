@@ -36,7 +36,7 @@ class Engine:
 
     def __init__(self, models: Sequence[ModelCard], limits: Limits | None = None) -> None:
         self._models = tuple(models)
-        self._cards = {name: card for card in models for name in (card.row, card.api_name)}
+        self._cards = {name: card for card in models for name in names(card)}
         self._scheduler = Scheduler(limits or Limits())
         self._changed = Condition()  # guards the scheduler and the four fields below
         self._pipelines: dict[str, Pipeline] = {}
@@ -203,3 +203,8 @@ class Engine:
             raise EngineClosed("The engine is stopping.")
         if not self._pipelines:
             raise EngineClosed("The engine is still loading.")
+
+
+def names(card: ModelCard) -> tuple[str, str, str]:
+    """What a model may be called: by its row, by its name in the API, and by that without `@cf/`, as gateways do."""
+    return card.row, card.api_name, card.api_name.removeprefix("@cf/")

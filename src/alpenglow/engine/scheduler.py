@@ -23,8 +23,9 @@ class Scheduler:
         self._work = 0
 
     def add(self, job: Job) -> None:
-        """Take a job in, or raise Overloaded and leave everything as it was. One job is always welcome."""
-        if self._jobs and (len(self._jobs) >= self.limits.max_jobs or self._work + job.cost > self.limits.max_work):
+        """Take a job in, or raise Overloaded and leave everything as it was. No work is too much for an idle engine."""
+        full = len(self._jobs) >= self.limits.max_prepared + self.limits.max_queued
+        if full or (self._jobs and self._work + job.cost > self.limits.max_work):
             raise Overloaded("Capacity temporarily exceeded, please try again.")
         self._jobs[job] = None
         self._work += job.cost
@@ -73,12 +74,12 @@ class Scheduler:
 class Limits:
     """How much the engine takes on.
 
-    `max_batch_tokens` is what one forward may hold; the oldest job runs whatever its size, so 0 means solo: one job
+    `max_batch_tokens` is what one forward may hold; the oldest job runs whatever its size, so 1 means solo: one job
     at a time, whose picture then never depends on its neighbours' rounding. `max_prepared` bounds the jobs that hold
-    device memory, `max_jobs` those that are unfinished, and `max_work` their predicted tokens x steps.
+    device memory, `max_queued` those that wait beyond them, and `max_work` the predicted tokens x steps of all.
     """
 
     max_batch_tokens: int = 16_384
     max_prepared: int = 16
-    max_jobs: int = 128
+    max_queued: int = 64
     max_work: int = 4_000_000
