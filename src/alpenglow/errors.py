@@ -6,10 +6,17 @@ AlpenglowError
 │   ├── InvalidImage            a reference is not a picture that we read
 │   ├── RequestTooLarge         a body, a part or a picture over its limit
 │   └── UnknownModel            no such row in the catalogue
+├── Refused                     the caller may not ask
+│   ├── MissingCredentials      a token is needed and none was sent
+│   ├── MalformedCredentials    the Authorization header is not `Bearer <token>`
+│   ├── WrongCredentials        the token is not ours
+│   └── ForeignOrigin           a web page of another site asks
 ├── Overloaded                  the queue is full: try again later
+├── RequestTimeout              the answer was not ready within the time that a request may take
 ├── EngineFailure               a forward or a decode failed; the engine goes on
 ├── EngineClosed                the engine is stopping or has not started
-└── WeightsError                a checkpoint is missing, damaged or of another shape
+├── WeightsError                a checkpoint is missing, damaged or of another shape
+└── SettingsError               a setting is out of range or contradicts another
 """
 
 
@@ -22,7 +29,7 @@ class BadRequest(AlpenglowError):
 
 
 class InvalidInput(BadRequest):
-    """A field is missing, of the wrong type or out of range. The text is the validator's, e.g. `'/width' must be >= 256`."""
+    """A field is missing, of the wrong type or out of range. The text is the validator's: `'/width' must be >= 256`."""
 
 
 class InvalidImage(BadRequest):
@@ -41,8 +48,32 @@ class UnknownModel(BadRequest):
         self.model = model
 
 
+class Refused(AlpenglowError):
+    """The caller is not allowed to ask."""
+
+
+class MissingCredentials(Refused):
+    """A token is needed and none was sent."""
+
+
+class MalformedCredentials(Refused):
+    """The Authorization header is not of the form `Bearer <token>`."""
+
+
+class WrongCredentials(Refused):
+    """The token sent is not the one that is set."""
+
+
+class ForeignOrigin(Refused):
+    """A browser sent this for a page of another site, and no token or CORS setting vouches for it."""
+
+
 class Overloaded(AlpenglowError):
     """The engine holds as much work as it may; nothing was accepted."""
+
+
+class RequestTimeout(AlpenglowError):
+    """Upload, queue and computation together took longer than a request may; the work was cancelled."""
 
 
 class EngineFailure(AlpenglowError):
@@ -55,3 +86,7 @@ class EngineClosed(AlpenglowError):
 
 class WeightsError(AlpenglowError):
     """A checkpoint cannot be used. The text names the file and what is missing, unexpected or of another shape."""
+
+
+class SettingsError(AlpenglowError):
+    """A setting cannot be used. The text has a line for each bad value, named as the environment variable."""

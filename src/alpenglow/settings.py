@@ -1,0 +1,142 @@
+"""One `Settings`: the only reader of the environment and of the configuration file.
+
+Sources, the first wins: values given by the caller (the command line), variables `ALPENGLOW_*`, the TOML file
+(`alpenglow.toml` in the working directory, or the one named by `config_file`), the defaults below.
+Knows nothing of HTTP and of torch; `device` and `models` are only names here.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from alpenglow.errors import SettingsError
+
+PREFIX = "ALPENGLOW_"
+DEFAULT_FILE = Path("alpenglow.toml")
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several names; in the environment separated by commas."""
+
+
+class Settings(BaseSettings):
+    """What a server may be told. Frozen. Each field is also `ALPENGLOW_<NAME>` and a key of the TOML file.
+
+    Use `Settings.load` where a person typed the values: it raises SettingsError with a sentence that names the
+    variable, whereas the constructor raises pydantic's ValidationError.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    config_file: Path = Field(DEFAULT_FILE, description="TOML file with these settings.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8770, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    token: SecretStr | None = Field(None, min_length=1, description="Bearer token that callers must send.")
+    allow_anonymous: bool = Field(default=False, description="Listen beyond loopback without a token.")
+    cors_origins: Names = Field(
+        (), description="Origins of web pages that may call, such as http://a.example; * is any."
+    )
+    request_timeout_seconds: float = Field(
+        600.0, gt=0, description="A request, upload and queue included, ends with 408."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    models: Names = Field(("demo",), min_length=1, description="Catalogue rows to load.")
+    models_dir: Path = Field(
+        default_factory=lambda: _cache_dir() / "models", description="Folder of the downloaded checkpoints."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    threads: int | None = Field(None, ge=1, description="Threads of the arithmetic on a CPU; unset lets torch choose.")
+    max_batch_tokens: int = Field(16_384, ge=1, description="Tokens of all pictures that one forward may hold.")
+    max_queued: int = Field(64, ge=0, description="Requests that may wait; one more is answered 429.")
+    ignore_guidance_on_distilled: bool = Field(
+        default=False, description="Take guidance as 1 on distilled models, as the reference implementations do."
+    )
+
+    max_body_bytes: int = Field(64_000_000, ge=1, description="Largest request body.")
+    max_parts: int = Field(32, ge=1, description="Most fields in a form.")
+    max_image_bytes: int = Field(20_000_000, ge=1, description="Largest reference image, as sent.")
+    max_text_bytes: int = Field(65_536, ge=1, description="Longest text field, the prompt included.")
+    max_reference_pixels: int = Field(64_000_000, ge=1, description="Most pixels of a reference, width x height.")
+
+    @classmethod
+    def load(cls, given: Mapping[str, object] | None = None) -> Self:
+        """Settings from all sources. `given` are the caller's own values; None among them means not given.
+
+        Raises SettingsError, one line for each bad value, named as the environment variable.
+        """
+        values = {name: value for name, value in (given or {}).items() if value is not None}
+        try:
+            # A mapping by name is the public way into pydantic-settings; mypy sees the typed fields instead.
+            return cls(**values)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise SettingsError(_in_words(error)) from None
+        except (OSError, ValueError) as error:  # the file is missing, unreadable or not TOML
+            raise SettingsError(f"The configuration file cannot be used: {error}") from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Caller, environment, file. A file that was asked for by name must exist; the default one need not."""
+        named = (env_settings() | init_settings()).get("config_file")
+        if named is not None and not Path(named).is_file():
+            raise FileNotFoundError(f"{named} is not a file")
+        file = TomlConfigSettingsSource(settings_cls, toml_file=Path(named or DEFAULT_FILE))
+        return init_settings, env_settings, file
+
+    @field_validator("models", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """`a, b` of the environment is ("a", "b")."""
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _anonymous_only_on_loopback(self) -> Self:
+        if self.token is None and not self.allow_anonymous and not is_loopback(self.host):
+            raise ValueError(
+                f"listening on {self.host} without a token lets anyone on the network use this machine: set "
+                f"{PREFIX}TOKEN, or {PREFIX}ALLOW_ANONYMOUS=true if that is what you want"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address without brackets, means this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _cache_dir() -> Path:
+    """Our folder under the user's cache, by the XDG base directory specification."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alpenglow"
+
+
+def _in_words(error: ValidationError) -> str:
+    """One line for each fault: the variable, what is wrong, what was given. Secrets are not repeated."""
+    lines = []
+    for fault in error.errors():
+        field = str(fault["loc"][0]) if fault["loc"] else ""
+        message = fault["msg"].removeprefix("Value error, ")
+        known = field in Settings.model_fields
+        shown = "" if not field or field == "token" else f" (got {fault['input']!r})"
+        lines.append(f"{PREFIX + field.upper() if known else field or 'Settings'}: {message}{shown}")
+    return "\n".join(lines)

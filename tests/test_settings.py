@@ -1,0 +1,105 @@
+"""Where settings come from, which source wins, and how a bad value is told."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from alpenglow.errors import SettingsError
+from alpenglow.settings import Settings, is_loopback
+
+
+@pytest.fixture(autouse=True)
+def _empty_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no file of the machine reaches these tests."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"ALPENGLOW_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_listen_on_loopback_and_load_the_demo() -> None:
+    settings = Settings.load()
+    assert (settings.host, settings.port, settings.models, settings.token) == ("127.0.0.1", 8770, ("demo",), None)
+
+
+def test_caller_wins_over_environment_over_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("alpenglow.toml").write_text('port = 1\nmax_queued = 1\nthreads = 1\nmodels = ["demo", "klein-4b"]\n')
+    monkeypatch.setenv("ALPENGLOW_PORT", "2")
+    monkeypatch.setenv("ALPENGLOW_MAX_QUEUED", "2")
+    settings = Settings.load({"port": 3, "threads": None})
+    assert (settings.port, settings.max_queued, settings.threads) == (3, 2, 1)
+    assert settings.models == ("demo", "klein-4b")
+
+
+def test_names_in_the_environment_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPENGLOW_MODELS", "demo, klein-4b,")
+    assert Settings.load().models == ("demo", "klein-4b")
+
+
+def test_a_file_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text("port = 7\n")
+    assert Settings.load({"config_file": other}).port == 7
+    monkeypatch.setenv("ALPENGLOW_CONFIG_FILE", str(other))
+    assert Settings.load().port == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "other.toml is not a file"), ("port = = 1", "configuration file"), ("prot = 1", "prot: Extra inputs")],
+)
+def test_a_bad_file_is_told(tmp_path: Path, content: str | None, words: str) -> None:
+    other = tmp_path / "other.toml"
+    if content is not None:
+        other.write_text(content)
+    with pytest.raises(SettingsError, match=words):
+        Settings.load({"config_file": other})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALPENGLOW_PORT", "abc"),
+        ("ALPENGLOW_PORT", "70000"),
+        ("ALPENGLOW_THREADS", "0"),
+        ("ALPENGLOW_REQUEST_TIMEOUT_SECONDS", "-1"),
+        ("ALPENGLOW_LOG_LEVEL", "loud"),
+        ("ALPENGLOW_MODELS", ","),
+    ],
+)
+def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=rf"^{variable}: .+ \(got"):
+        Settings.load()
+
+
+def test_a_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "hush" not in repr(Settings.load({"token": "hush"}))
+    monkeypatch.setenv("ALPENGLOW_PORT", "abc")
+    with pytest.raises(SettingsError) as told:
+        Settings.load({"token": "hush"})
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
+def test_the_network_is_refused_without_a_token(host: str) -> None:
+    with pytest.raises(SettingsError, match="ALPENGLOW_ALLOW_ANONYMOUS"):
+        Settings.load({"host": host})
+    assert Settings.load({"host": host, "token": "t"}).host == host
+    assert Settings.load({"host": host, "allow_anonymous": True}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+def test_frozen() -> None:
+    settings = Settings.load()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_the_models_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Settings.load().models_dir == tmp_path / "alpenglow" / "models"
