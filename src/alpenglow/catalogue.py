@@ -175,7 +175,7 @@ ROWS = (
     Row(
         name="demo",
         title="alpenglow demo",
-        description="A small model of the FLUX.2 architecture, trained from scratch on drawings. It comes with alpenglow.",
+        description="A small model of the FLUX.2 architecture, trained from scratch on drawings; comes with alpenglow.",
         architecture=DEMO,
         licence=APACHE,
         published=None,
@@ -187,9 +187,9 @@ ROWS = (
     Row(
         name="klein-4b",
         title="FLUX.2 [klein] 4B",
-        description="FLUX.2 [klein] is an ultra-fast, distilled image model. It unifies image generation and editing in "
-        "a single model, delivering state-of-the-art quality enabling interactive workflows, real-time previews, and "
-        "latency-critical applications.",
+        description="FLUX.2 [klein] is an ultra-fast, distilled image model. It unifies image generation and editing "
+        "in a single model, delivering state-of-the-art quality enabling interactive workflows, real-time previews, "
+        "and latency-critical applications.",
         architecture=KLEIN_4B,
         licence=APACHE,
         published=Published("black-forest-labs/FLUX.2-klein-4B", "flux-2-klein-4b.safetensors"),

@@ -177,27 +177,28 @@ DIFFUSERS_AUTOENCODER = (
     ),
 )
 
-UNTAPPED = (r"(language_model\.)?lm_head\.", r"(language_model\.)?model\.(language_model\.)?(norm|layers\.\d+)\.")
+UNTAPPED = (r"lm_head\.", r"model\.(norm|layers\.\d+)\.")
 """What a language model has beyond its last tapped layer."""
-SIGHT = (r"(model\.)?(vision_tower|multi_modal_projector)\.",)
+MISTRAL_3 = (
+    *(rf"language_model\.{pattern}" for pattern in UNTAPPED),
+    r"(vision_tower|multi_modal_projector)\.",
+)
+"""The same of one that has eyes."""
 
-DIFFUSERS = "diffusers"
-BFL = "BFL"
 
 LAYOUTS: Mapping[type[nn.Module], tuple[Layout, ...]] = {
     Flux2Transformer: (
-        Layout(DIFFUSERS, DIFFUSERS_TRANSFORMER),
-        Layout(BFL, SAME_NAMES),
+        Layout("diffusers", DIFFUSERS_TRANSFORMER),
+        Layout("BFL", SAME_NAMES),
         Layout("repackaged BFL", _rules("{leaf} model.diffusion_model.{leaf}")),
     ),
     AutoEncoder: (
-        Layout(DIFFUSERS, DIFFUSERS_AUTOENCODER),
-        Layout(BFL, SAME_NAMES),
+        Layout("diffusers", DIFFUSERS_AUTOENCODER),
+        Layout("BFL", SAME_NAMES),
     ),
     TextEncoder: (
-        Layout(DIFFUSERS, SAME_NAMES, UNTAPPED),
-        Layout("Mistral 3", _rules("{leaf} language_model.{leaf}"), UNTAPPED + SIGHT),
-        Layout("Mistral 3 since transformers 5", _rules("model.{leaf} model.language_model.{leaf}"), UNTAPPED + SIGHT),
+        Layout("diffusers", SAME_NAMES, UNTAPPED),
+        Layout("Mistral 3", _rules("{leaf} language_model.{leaf}"), MISTRAL_3),
     ),
 }
 """Layouts of each network's files; the first is the one that we write."""
