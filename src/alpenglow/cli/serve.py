@@ -1,0 +1,92 @@
+"""`alpenglow serve`: the engine and the API in one process."""
+
+import logging
+import signal
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from alpenglow.cli.options import Config, Device, Threads, open_engine
+from alpenglow.request import ModelCard
+from alpenglow.settings import Settings
+
+GRACE_SECONDS = 10
+"""How long requests under way may take to end once we are told to stop."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="8770")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Checkpoint to load; may be repeated.", show_default="demo"),
+    ] = None,
+    device: Device = None,
+    threads: Threads = None,
+    config: Config = None,
+) -> None:
+    r"""Answer Cloudflare Workers AI's requests on this machine.
+
+    Ask as documented, with this host in place of Cloudflare's:
+
+    MODEL=@cf/black-forest-labs/flux-2-klein-9b
+    curl --request POST \
+      --url "http://127.0.0.1:8770/client/v4/accounts/local/ai/run/$MODEL" \
+      --header "Authorization: Bearer $ALPENGLOW_TOKEN" \
+      --header 'Content-Type: multipart/form-data' \
+      --form 'prompt=a sunset at the alps' \
+      --form width=1024 \
+      --form height=1024
+
+    Without a token of its own the server accepts any, from this machine only.
+    To require one, put it into the environment, where neither the list of
+    processes nor the history of the shell shows it:
+
+    read -rs ALPENGLOW_TOKEN && export ALPENGLOW_TOKEN
+    alpenglow serve --host 0.0.0.0
+    """
+    import uvicorn
+
+    from alpenglow.api.app import create_app
+
+    given = {"host": host, "port": port, "models": model, "device": device, "threads": threads, "config_file": config}
+    settings = Settings.load(given)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
+    signal.signal(signal.SIGTERM, _leave)
+    engine, loader = open_engine(settings)
+    announce(engine.models(), settings)
+    engine.start(loader)
+    try:
+        uvicorn.run(
+            create_app(engine, settings),
+            host=settings.host,
+            port=settings.port,
+            log_level=settings.log_level,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            server_header=False,
+        )
+    finally:
+        engine.close()
+
+
+def announce(models: Sequence[ModelCard], settings: Settings) -> None:
+    """Say which weights answer which names, and who may ask."""
+    console = Console(stderr=True, highlight=False)
+    table = Table("model", "answered by", box=None, pad_edge=False, header_style="bold")
+    for card in models:
+        stands_in = card.answered_by != card.row
+        table.add_row(card.api_name, f"{card.answered_by} checkpoint, standing in" if stands_in else card.answered_by)
+    console.print(table)
+    if any(card.answered_by != card.row for card in models):
+        console.print("Own weights are loaded by name: alpenglow serve --model klein-9b; see alpenglow models.")
+    if settings.token is None:
+        console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    """End by SIGTERM as by Ctrl-C, so that the engine is closed. uvicorn hands the signal on when it is done."""
+    raise SystemExit(0)

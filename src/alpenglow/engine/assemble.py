@@ -1,0 +1,46 @@
+"""From names to an engine: which checkpoints are loaded, and which of them answers for which model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alpenglow.catalogue import ROWS, Row, find
+from alpenglow.engine.engine import Engine, Loader
+from alpenglow.engine.pipeline import Pipeline
+from alpenglow.engine.scheduler import Limits
+from alpenglow.errors import WeightsError
+from alpenglow.request import ModelCard
+from alpenglow.weights import hub
+from alpenglow.weights.hub import Files
+
+
+def assemble(
+    models: Sequence[str], models_dir: Path, *, device: str = "auto", threads: int | None = None, limits: Limits
+) -> tuple[Engine, Loader]:
+    """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
+
+    Raises UnknownModel, and WeightsError where a model has no files on this machine.
+    """
+    rows = {row: _files(row, models_dir) for row in map(find, models)}
+
+    def loader() -> list[Pipeline]:
+        return [Pipeline.load(row, files, device=device, threads=threads) for row, files in rows.items()]
+
+    return Engine(cards(rows), limits), loader
+
+
+def cards(loaded: Sequence[Row] | dict[Row, Files]) -> tuple[ModelCard, ...]:
+    """The models that can be asked for when these rows are loaded.
+
+    A checkpoint that comes with the package stands in for the distilled rows: their names work without a download.
+    """
+    stand_in = next((row.name for row in loaded if row.published is None), None)
+    answers = {row.name: row.name if row in loaded else stand_in if row.distilled else None for row in ROWS}
+    return tuple(row.card(answer) for row in ROWS if (answer := answers[row.name]) is not None)
+
+
+def _files(row: Row, models_dir: Path) -> Files:
+    files = hub.find(row.name, row.published, models_dir)
+    if files is None:
+        source = f": put the files of https://huggingface.co/{row.published.repo} there" if row.published else ""
+        raise WeightsError(f"There are no weights for {row.name} in {models_dir / row.name}{source}.")
+    return files
