@@ -35,9 +35,17 @@ app.command()(generate)
 app.command()(models)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"alpenglow {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _alpenglow(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     r"""FLUX.2 \[klein] on your own machine, behind Cloudflare Workers AI's API.
 
@@ -48,9 +56,6 @@ def _alpenglow(
     It works at once: a small demo checkpoint comes along and answers for the
     klein models until their own weights are loaded.
     """
-    if version:
-        typer.echo(f"alpenglow {__version__}")
-        raise typer.Exit
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """`alpenglow serve`: the engine and the API in one process."""
 
+import asyncio
 import logging
-import signal
-from collections.abc import Sequence
-from types import FrameType
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
@@ -56,21 +56,23 @@ def serve(
     given = {"host": host, "port": port, "models": model, "device": device, "threads": threads, "config_file": config}
     settings = Settings.load(given)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
-    signal.signal(signal.SIGTERM, _leave)
     engine, loader = open_engine(settings)
     announce(engine.models(), settings)
-    engine.start(loader)
-    try:
-        uvicorn.run(
-            create_app(engine, settings),
-            host=settings.host,
-            port=settings.port,
-            log_level=settings.log_level,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            server_header=False,
-        )
-    finally:
-        engine.close()
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        engine.start(loader)
+        yield
+        await asyncio.to_thread(engine.close)
+
+    uvicorn.run(
+        create_app(engine, settings, lifespan),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
 
 
 def announce(models: Sequence[ModelCard], settings: Settings) -> None:
@@ -85,8 +87,3 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         console.print("Own weights are loaded by name: alpenglow serve --model klein-9b; see alpenglow models.")
     if settings.token is None:
         console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """End by SIGTERM as by Ctrl-C, so that the engine is closed. uvicorn hands the signal on when it is done."""
-    raise SystemExit(0)
