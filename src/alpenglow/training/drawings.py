@@ -49,9 +49,7 @@ class Drawing:
         """The document at `size` x `size` pixels; `margin` is the empty share of the frame on each side."""
         left, top, width, height = self.box
         grow = 1 / (1 - 2 * margin)
-        view = (
-            f"{left - width * (grow - 1) / 2} {top - height * (grow - 1) / 2} {width * grow} {height * grow}"
-        )
+        view = f"{left - width * (grow - 1) / 2} {top - height * (grow - 1) / 2} {width * grow} {height * grow}"
         return (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'width="{size}" height="{size}" viewBox="{view}">{self.body}</svg>'
@@ -128,10 +126,39 @@ LEFT_OUT_GROUPS = frozenset({"component", "flags"})
 LEFT_OUT_SUBGROUPS = frozenset({"alphanum", "av-symbol", "keycap", "zodiac"})
 """Skin tones, flags, and signs that are writing rather than a picture of something."""
 
-FXEMOJI_LEFT_OUT = frozenset(
-    {"boar", "fog", "game die", "keyboard", "laptop", "sunglasses", "trackball", "tram car", "water pistol"}
-)
-"""Where fxemoji draws something else than the other sets do, or hardly anything."""
+FXEMOJI_SLUGS: dict[str, str | None] = {
+    "boar": None,
+    "cat": "catside",
+    "cat face": "cat",
+    "dog": "dogside",
+    "dog face": "dog",
+    "dragon": "dragonside",
+    "dragon face": "dragonhead",
+    "evergreen tree": "evergreen",
+    "fog": None,
+    "game die": None,
+    "gem stone": "gem",
+    "hamster": "hampster",
+    "high voltage": "bolt",
+    "hot pepper": "chilipepper",
+    "keyboard": None,
+    "laptop": None,
+    "leopard": "leopardside",
+    "mouse": "mouseside",
+    "mouse face": "mouse",
+    "pig": "pigside",
+    "pig face": "pig",
+    "pile of poo": "poo",
+    "rabbit": "bunnyside",
+    "rabbit face": "bunny",
+    "sunglasses": None,
+    "tiger": None,
+    "tiger face": "tiger",
+    "trackball": None,
+    "tram car": None,
+    "water pistol": None,
+}
+"""Fxemoji's slugs by concept where they are not Unicode's names; None where it draws something else than the others."""
 
 
 def fetch_packages(folder: Path) -> Path:
@@ -139,9 +166,7 @@ def fetch_packages(folder: Path) -> Path:
 
     Raises AlpenglowError where npm is missing or fails.
     """
-    wanted = [
-        source for source in SOURCES.values() if _installed_version(folder, source.package) != source.version
-    ]
+    wanted = [source for source in SOURCES.values() if _installed_version(folder, source.package) != source.version]
     if not wanted:
         return folder
     npm = shutil.which("npm")
@@ -251,8 +276,8 @@ def _word_counts(entries: list[dict[str, Any]]) -> Counter[str]:
 
 def _name_slug(entry: dict[str, Any], icons: _IconSet) -> str | None:
     """Fxemoji lists no code points; its slugs are Unicode's character names, or labels, without spaces."""
-    if entry["name"] in FXEMOJI_LEFT_OUT:
-        return None
+    if entry["name"] in FXEMOJI_SLUGS:
+        return FXEMOJI_SLUGS[entry["name"]]
     characters = [chr(int(part, 16)) for part in _code(entry["hexcode"]).split("-")]
     names = [entry["label"]]
     if len(characters) == 1:

@@ -1,0 +1,314 @@
+"""Words for drawings, scenes, compositions and edits: short captions as somebody would type them.
+
+Every function draws one of several wordings from a generator. Knows names, not pictures.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alpenglow.training.drawings import Concept
+from alpenglow.training.scenes import Scene
+
+COLOURS: dict[str, str] = {
+    "white": "#ffffff",
+    "black": "#1d1d22",
+    "gray": "#9aa0a8",
+    "red": "#e5484d",
+    "orange": "#f7893b",
+    "yellow": "#fbd75b",
+    "green": "#4caf6d",
+    "mint": "#a9e3c4",
+    "turquoise": "#3dbfbf",
+    "sky blue": "#8fd0f5",
+    "blue": "#3b82d6",
+    "navy": "#1f2f5c",
+    "purple": "#8457c5",
+    "lavender": "#c9b8f0",
+    "pink": "#f6a5c0",
+    "brown": "#8d6245",
+    "beige": "#f0e2c8",
+}
+"""Background colours by name. A caption that names none means white."""
+
+SIZES: dict[str, float] = {"tiny": 0.35, "small": 0.55, "big": 1.12, "large": 1.12}
+"""How much larger than usual a subject is when its size is named."""
+
+DEFAULT_STYLE = "fluent"
+"""The style that a caption means when it names none, so that such a caption has one answer and not four."""
+
+DEFAULT_PLACE = "hills"
+"""Where "a sunset" happens."""
+
+
+def subject(
+    concept: Concept,
+    style: str,
+    rng: np.random.Generator,
+    colour: str = "white",
+    size: str | None = None,
+) -> str:
+    """One drawing on a background: "a small dog on a blue background, noto style"."""
+    text = _maybe(rng, 0.12, ("a picture of ", "a drawing of ", "an emoji of ", "an icon of ")) + _thing(
+        concept, rng, size
+    )
+    return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
+
+
+def pair(left: Concept, right: Concept, style: str, rng: np.random.Generator, colour: str = "white") -> str:
+    """Two drawings side by side: "a dog beside a cat"."""
+    link = choose(rng, (" beside ", " beside ", " next to ", " and ", " with "))
+    return finish(_thing(left, rng) + link + _thing(right, rng) + _on(colour) + _in_style(None, style, rng), rng)
+
+
+def scene(where: Scene, rng: np.random.Generator) -> str:
+    """A landscape: "a sunset at the alps", "mountains at night in the fog", "a snowy forest"."""
+    return finish(_scene(where, rng), rng)
+
+
+def in_scene(concept: Concept, style: str, where: Scene, rng: np.random.Generator) -> str:
+    """Somebody somewhere: "a dog at the beach at sunset", "a sunset at the alps with a dog"."""
+    thing = _thing(concept, rng)
+    text = f"{thing} {_at(where, rng)}" if rng.random() < 0.6 else f"{_scene(where, rng)} with {thing}"
+    return finish(text + _in_style(None, style, rng), rng)
+
+
+def restyle(content: int, style: int, rng: np.random.Generator) -> str:
+    """Image `content` drawn like image `style`; the documented wording is half of them."""
+    text = RESTYLE[0] if rng.random() < 0.5 else choose(rng, RESTYLE[1:])
+    return finish(text.format(content=content, style=style), rng)
+
+
+def beside(left: int, right: int, rng: np.random.Generator) -> str:
+    """Two references side by side."""
+    return finish(choose(rng, BESIDE).format(left=left, right=right), rng)
+
+
+def recolour(colour: str, rng: np.random.Generator) -> str:
+    """The reference on another background."""
+    return finish(choose(rng, RECOLOUR).format(colour=colour, a=_article(colour)), rng)
+
+
+def place(where: Scene, rng: np.random.Generator) -> str:
+    """The reference put into a scene."""
+    return finish(choose(rng, PLACE).format(at=_at(where, rng)), rng)
+
+
+def make_style(style: str, rng: np.random.Generator) -> str:
+    """The reference drawn in a style that is named."""
+    return finish(choose(rng, MAKE_STYLE).format(style=style), rng)
+
+
+def finish(text: str, rng: np.random.Generator) -> str:
+    """Small freedoms of typing: a capital at the start, a period at the end."""
+    if rng.random() < 0.25:
+        text = text[0].upper() + text[1:]
+    return text + "." if rng.random() < 0.15 else text
+
+
+def choose(rng: np.random.Generator, options: Sequence[str]) -> str:
+    """One of the options, each as likely."""
+    return options[int(rng.integers(len(options)))]
+
+
+RESTYLE = (
+    "take the subject of image {content} and style it like image {style}",
+    "the subject of image {content} in the style of image {style}",
+    "draw image {content} in the style of image {style}",
+    "style image {content} like image {style}",
+    "image {content} in the style of image {style}",
+    "use the style of image {style} for the subject of image {content}",
+)
+BESIDE = (
+    "put image {left} beside image {right}",
+    "image {left} beside image {right}",
+    "image {left} next to image {right}",
+    "put image {left} next to image {right}",
+    "image {left} and image {right} side by side",
+)
+RECOLOUR = (
+    "image 0 on {a} {colour} background",
+    "put image 0 on {a} {colour} background",
+    "the subject of image 0 on {a} {colour} background",
+    "make the background {colour}",
+    "change the background of image 0 to {colour}",
+)
+PLACE = (
+    "place image 0 {at}",
+    "put image 0 {at}",
+    "the subject of image 0 {at}",
+    "image 0 {at}",
+)
+MAKE_STYLE = (
+    "make it {style} style",
+    "turn image 0 into {style} style",
+    "image 0 in {style} style",
+    "redraw image 0 in the style of {style}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWords:
+    """How a place is said: on its own, after an adjective (with its article), and as where something is."""
+
+    alone: tuple[str, ...]
+    noun: tuple[str, ...]
+    at: tuple[str, ...]
+
+
+PLACE_WORDS: dict[str, PlaceWords] = {
+    "mountains": PlaceWords(
+        ("mountains", "the mountains", "the alps"),
+        ("mountains", "alps"),
+        ("at the alps", "in the alps", "in the mountains"),
+    ),
+    "hills": PlaceWords(("hills", "rolling hills"), ("hills",), ("in the hills", "on the hills")),
+    "beach": PlaceWords(("a beach", "the beach"), ("a {} beach",), ("at the beach", "on the beach")),
+    "sea": PlaceWords(("the sea", "the ocean"), ("a {} sea",), ("at sea", "over the sea", "over the ocean")),
+    "desert": PlaceWords(("a desert", "desert dunes"), ("a {} desert",), ("in the desert",)),
+    "forest": PlaceWords(("a forest", "the woods"), ("a {} forest",), ("in the forest", "in the woods")),
+    "city": PlaceWords(("a city", "a city skyline"), ("a {} city",), ("in the city", "over the city")),
+    "meadow": PlaceWords(("a meadow", "a flower meadow"), ("a {} meadow",), ("in a meadow", "on the meadow")),
+    "lake": PlaceWords(("a lake", "a mountain lake"), ("a {} lake",), ("at the lake", "by the lake")),
+}
+TIME_NOUNS: dict[str, tuple[str, ...]] = {
+    "sunrise": ("a sunrise", "sunrise"),
+    "day": (),
+    "sunset": ("a sunset", "sunset"),
+    "dusk": ("alpenglow", "dusk"),
+    "night": ("night", "a night"),
+}
+AT_TIME: dict[str, tuple[str, ...]] = {
+    "sunrise": ("at sunrise", "at dawn", "in the morning"),
+    "day": ("", "", "by day"),
+    "sunset": ("at sunset", "in the evening"),
+    "dusk": ("at dusk", "in the alpenglow", "at twilight"),
+    "night": ("at night", "at night", "by night"),
+}
+IN_WEATHER: dict[str, tuple[str, ...]] = {
+    "clear": ("",),
+    "cloudy": ("with clouds", "under clouds"),
+    "rain": ("in the rain",),
+    "snow": ("in the snow", "in snow"),
+    "fog": ("in the fog", "in fog"),
+}
+ADJECTIVES = {"cloudy": "cloudy", "rain": "rainy", "snow": "snowy", "fog": "foggy"}
+
+EVERYDAY: dict[str, tuple[str, ...]] = {
+    "automobile": ("car",),
+    "sport utility vehicle": ("suv",),
+    "evergreen tree": ("fir tree", "conifer"),
+    "deciduous tree": ("tree",),
+    "red heart": ("heart",),
+    "red apple": ("apple",),
+    "doughnut": ("donut",),
+    "hot beverage": ("cup of coffee", "coffee"),
+    "honeybee": ("bee",),
+    "lady beetle": ("ladybug",),
+    "light bulb": ("lamp",),
+    "mobile phone": ("phone", "smartphone"),
+    "ewe": ("sheep",),
+    "chipmunk": ("squirrel",),
+    "fire": ("flame",),
+    "pizza": ("slice of pizza",),
+    "birthday cake": ("cake",),
+    "beer mug": ("beer",),
+    "wine glass": ("glass of wine",),
+    "t-shirt": ("shirt",),
+    "running shoe": ("sneaker",),
+    "tropical fish": ("colourful fish",),
+    "bicycle": ("bike",),
+    "flying saucer": ("ufo",),
+    "grinning face": ("smiley",),
+    "jack-o-lantern": ("halloween pumpkin",),
+    "teddy bear": ("teddy",),
+    "game die": ("dice",),
+}
+"""What people say for a concept, beside its name and its keywords."""
+
+SCENIC = frozenset(
+    {
+        "bridge at night",
+        "cityscape",
+        "cityscape at dusk",
+        "desert",
+        "foggy",
+        "milky way",
+        "mountain",
+        "national park",
+        "night with stars",
+        "snow-capped mountain",
+        "sunrise",
+        "sunrise over mountains",
+        "sunset",
+    }
+)
+"""Drawings that are small landscapes: their captions always name a style, since without one a scene is meant."""
+
+_MASS = frozenset(
+    {"bread", "cooked rice", "curry rice", "fire", "fog", "sand", "dna", "shaved ice", "spaghetti", "sushi", "broccoli"}
+)
+_PROPER = ("the ", "mount ", "santa", "mrs.", "mx ", "tokyo", "map of")
+_MISLEADING = frozenset({"cancer", "crippled", "die", "loud", "leo", "rod", "scorpio", "scorpius", "taurus", "zodiac"})
+_THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
+
+
+def _thing(concept: Concept, rng: np.random.Generator, size: str | None = None) -> str:
+    """The concept by its name, or now and then by another word for it; mostly with an article."""
+    name, chance = concept.name, rng.random()
+    if chance < 0.5 and concept.name in EVERYDAY:
+        name = choose(rng, EVERYDAY[name])
+    elif chance < 0.06 and concept.group in _THINGS:
+        name = choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
+    sized = f"{size} {name}" if size else name
+    article = _article(name) and _article(sized) if concept.group != "symbols" else ""
+    return f"{article} {sized}" if article and rng.random() < 0.75 else sized
+
+
+def _article(phrase: str) -> str:
+    """The article of a phrase: a, an, or nothing before a plural, a mass noun or a name."""
+    head = re.split(" with | of | in ", phrase, maxsplit=1)[0]
+    plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
+    if plural or phrase in _MASS or phrase.startswith(_PROPER):
+        return ""
+    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)", phrase) else "a"
+
+
+def _on(colour: str) -> str:
+    return "" if colour == "white" else f" on {_article(colour)} {colour} background"
+
+
+def _in_style(concept: Concept | None, style: str, rng: np.random.Generator) -> str:
+    needed = style != DEFAULT_STYLE or (concept is not None and concept.name in SCENIC)
+    if not needed and rng.random() > 0.25:
+        return ""
+    return choose(rng, (", {} style", " in {} style", " in the style of {}")).format(style)
+
+
+def _scene(where: Scene, rng: np.random.Generator) -> str:
+    words = PLACE_WORDS[where.place]
+    time, weather = choose(rng, AT_TIME[where.time]), choose(rng, IN_WEATHER[where.weather])
+    nouns = TIME_NOUNS[where.time]
+    if where.place == DEFAULT_PLACE and nouns and rng.random() < 0.5:
+        return _join(choose(rng, nouns), weather)
+    if nouns and rng.random() < 0.55:
+        return _join(choose(rng, nouns), choose(rng, words.at), weather)
+    if where.weather in ADJECTIVES and rng.random() < 0.6:
+        noun, adjective = choose(rng, words.noun), ADJECTIVES[where.weather]
+        return _join(noun.format(adjective) if "{}" in noun else f"{adjective} {noun}", time)
+    return _join(choose(rng, words.alone), time, weather)
+
+
+def _at(where: Scene, rng: np.random.Generator) -> str:
+    at, time = choose(rng, PLACE_WORDS[where.place].at), choose(rng, AT_TIME[where.time])
+    return _join(at, time, choose(rng, IN_WEATHER[where.weather]))
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _maybe(rng: np.random.Generator, share: float, options: Sequence[str]) -> str:
+    return choose(rng, options) if rng.random() < share else ""

@@ -1,0 +1,232 @@
+"""The sampler: which captioned pictures the demo checkpoint learns from, how often each kind, drawn from a seed.
+
+A Plan is pure data and cheap; `render` makes its pixels and may run in another process. Knows no tensors.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpenglow.training import captions
+from alpenglow.training.drawings import Concept, Library, Pixels
+from alpenglow.training.pictures import Picture, render_picture
+from alpenglow.training.scenes import SCENES, Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A caption, the picture that it asks for, and the pictures that it refers to as image 0, image 1."""
+
+    kind: str
+    caption: str
+    picture: Picture
+    references: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A plan with its pixels: (height, width, 3) uint8 each."""
+
+    kind: str
+    caption: str
+    picture: Pixels
+    references: tuple[Pixels, ...]
+
+
+KINDS: dict[str, float] = {
+    "subject": 0.4,
+    "scene": 0.16,
+    "subject at scene": 0.1,
+    "pair": 0.07,
+    "restyle": 0.12,
+    "recolour": 0.04,
+    "beside": 0.04,
+    "place": 0.04,
+    "make style": 0.03,
+}
+"""The kinds of example and how often each is drawn. The last five have references, all of them base pictures."""
+
+STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.46, "noto": 0.21, "twemoji": 0.21, "fxemoji": 0.12}
+"""How often a style is drawn. The one that an unstyled caption means comes first."""
+
+GROUP_WEIGHTS: dict[str, float] = {"people-body": 0.35, "symbols": 0.4, "smileys-emotion": 0.8}
+"""How often a concept is drawn, by its group, where not 1: people come in three variants each."""
+
+FAVOURITES = """
+    airplane automobile banana bear bicycle bird boy butterfly cactus camel castle cat chicken chipmunk cow crab
+    crocodile crown dog dolphin dragon duck eagle elephant ewe fire fish flamingo fox frog ghost giraffe girl guitar
+    hamburger horse house kangaroo lion man monkey motorcycle mouse mushroom octopus owl panda parrot penguin pig pizza
+    rabbit robot rocket rooster rose sailboat snowman sunflower tent tiger tractor train turtle umbrella unicorn whale
+    wolf woman zebra
+"""
+"""Names of concepts that people ask for first: each drawn FAVOURED times as often."""
+FAVOURED = 5.0
+
+PLACE_WEIGHTS: dict[str, float] = {"mountains": 3.0, "hills": 2.0, "beach": 1.5}
+TIME_WEIGHTS: dict[str, float] = {"sunset": 2.0, "day": 1.5}
+WEATHER_WEIGHTS: dict[str, float] = {"clear": 4.0}
+"""How often a scene is drawn, where not 1: the product of the three."""
+
+SCENE_SEEDS = 64
+"""How many variants of a scene there are, so that a pool can hold what has been rendered."""
+
+
+class Sampler:
+    """Draws plans over a library. All chance comes from the generators passed in.
+
+    `kinds` are weights by kind, as KINDS; a kind that it lacks is never drawn. Raises KeyError on an unknown kind.
+    """
+
+    def __init__(self, library: Library, kinds: dict[str, float] | None = None) -> None:
+        self.library = library
+        weights = KINDS if kinds is None else kinds
+        planners: dict[str, Callable[[np.random.Generator], Plan]] = {
+            "subject": self._subject,
+            "scene": self._scene,
+            "subject at scene": self._subject_at_scene,
+            "pair": self._pair,
+            "restyle": self._restyle,
+            "recolour": self._recolour,
+            "beside": self._beside,
+            "place": self._place,
+            "make style": self._make_style,
+        }
+        self._planners = [planners[kind] for kind in weights]
+        self._kinds = _cumulated(weights.values())
+        self._styles = _cumulated(STYLE_WEIGHTS.values())
+        self._concepts = tuple(library.concepts.values())
+        favourites = set(FAVOURITES.split())
+        self._popularity = _cumulated(
+            FAVOURED if concept.name in favourites else GROUP_WEIGHTS.get(concept.group, 1.0)
+            for concept in self._concepts
+        )
+        self._scenes = _cumulated(_frequency(scene) for scene in SCENES)
+
+    def plan(self, rng: np.random.Generator) -> Plan:
+        """One plan, of a kind drawn by its weight."""
+        return self._planners[_pick(self._kinds, rng)](rng)
+
+    def _subject(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._drawing(rng)
+        colour = _colour(rng) if rng.random() < 0.35 else "white"
+        size = captions.choose(rng, tuple(captions.SIZES)) if rng.random() < 0.12 else None
+        caption = captions.subject(concept, style, rng, colour, size)
+        picture = Picture(((concept.name, style),), colour, scale=captions.SIZES[size] if size else 1.0)
+        return Plan("subject", caption, picture)
+
+    def _scene(self, rng: np.random.Generator) -> Plan:
+        where, seed = self._variant(rng)
+        return Plan("scene", captions.scene(where, rng), Picture((), where, seed))
+
+    def _subject_at_scene(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._figure(rng)
+        where, seed = self._ground(rng)
+        caption = captions.in_scene(concept, style, where, rng)
+        return Plan("subject at scene", caption, Picture(((concept.name, style),), where, seed))
+
+    def _pair(self, rng: np.random.Generator) -> Plan:
+        left, style = self._drawing(rng)
+        right = self._other(left, style, rng)
+        colour = _colour(rng) if rng.random() < 0.25 else "white"
+        caption = captions.pair(left, right, style, rng, colour)
+        return Plan("pair", caption, Picture(((left.name, style), (right.name, style)), colour))
+
+    def _restyle(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._drawing(rng)
+        content = Picture(((concept.name, self._other_style(concept, style, rng)),))
+        model = Picture(((self._other(concept, style, rng).name, style),))
+        swapped = rng.random() < 0.4
+        caption = captions.restyle(0, 1, rng) if swapped else captions.restyle(1, 0, rng)
+        references = (content, model) if swapped else (model, content)
+        return Plan("restyle", caption, Picture(((concept.name, style),)), references)
+
+    def _recolour(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._drawing(rng)
+        colour, drawing = _colour(rng), ((concept.name, style),)
+        return Plan("recolour", captions.recolour(colour, rng), Picture(drawing, colour), (Picture(drawing),))
+
+    def _beside(self, rng: np.random.Generator) -> Plan:
+        first, style = self._drawing(rng)
+        keys = ((first.name, style), (self._other(first, style, rng).name, style))
+        left, right = (0, 1) if rng.random() < 0.6 else (1, 0)
+        references = (Picture((keys[0],)), Picture((keys[1],)))
+        return Plan("beside", captions.beside(left, right, rng), Picture((keys[left], keys[right])), references)
+
+    def _place(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._figure(rng)
+        where, seed = self._ground(rng)
+        drawing = ((concept.name, style),)
+        return Plan("place", captions.place(where, rng), Picture(drawing, where, seed), (Picture(drawing),))
+
+    def _make_style(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._drawing(rng)
+        reference = Picture(((concept.name, self._other_style(concept, style, rng)),))
+        return Plan("make style", captions.make_style(style, rng), Picture(((concept.name, style),)), (reference,))
+
+    def _variant(self, rng: np.random.Generator) -> tuple[Scene, int]:
+        """A scene and the seed of its variant."""
+        return SCENES[_pick(self._scenes, rng)], int(rng.integers(SCENE_SEEDS))
+
+    def _ground(self, rng: np.random.Generator) -> tuple[Scene, int]:
+        """A scene that something can stand in."""
+        while True:
+            where, seed = self._variant(rng)
+            if where.place != "sea":
+                return where, seed
+
+    def _figure(self, rng: np.random.Generator) -> tuple[Concept, str]:
+        """A drawing that can stand in a scene: neither a sign nor a small landscape itself."""
+        while True:
+            concept, style = self._drawing(rng)
+            if concept.group != "symbols" and concept.name not in captions.SCENIC:
+                return concept, style
+
+    def _drawing(self, rng: np.random.Generator) -> tuple[Concept, str]:
+        """A concept and a style that draws it."""
+        style = tuple(STYLE_WEIGHTS)[_pick(self._styles, rng)]
+        while True:
+            concept = self._concepts[_pick(self._popularity, rng)]
+            if (concept.name, style) in self.library.drawings:
+                return concept, style
+
+    def _other(self, concept: Concept, style: str, rng: np.random.Generator) -> Concept:
+        """Another concept that `style` draws."""
+        while True:
+            other = self._concepts[_pick(self._popularity, rng)]
+            if other is not concept and (other.name, style) in self.library.drawings:
+                return other
+
+    def _other_style(self, concept: Concept, style: str, rng: np.random.Generator) -> str:
+        return captions.choose(rng, [other for other in self.library.styles_of(concept.name) if other != style])
+
+
+def render(plan: Plan, library: Library, width: int, height: int, reference_side: int = 256) -> Example:
+    """The pixels of a plan; references are squares of `reference_side`."""
+    references = tuple(render_picture(one, library, reference_side, reference_side) for one in plan.references)
+    return Example(plan.kind, plan.caption, render_picture(plan.picture, library, width, height), references)
+
+
+def training_prompts(library: Library, rng: np.random.Generator, count: int) -> list[str]:
+    """Captions as they occur in training, to fit a tokenizer on."""
+    sampler = Sampler(library)
+    return [sampler.plan(rng).caption for _ in range(count)]
+
+
+def _frequency(scene: Scene) -> float:
+    place, time = PLACE_WEIGHTS.get(scene.place, 1.0), TIME_WEIGHTS.get(scene.time, 1.0)
+    return place * time * WEATHER_WEIGHTS.get(scene.weather, 1.0)
+
+
+def _colour(rng: np.random.Generator) -> str:
+    return captions.choose(rng, tuple(captions.COLOURS)[1:])
+
+
+def _cumulated(weights: Iterable[float]) -> NDArray[np.float64]:
+    total = np.cumsum(list(weights))
+    return total / total[-1]
+
+
+def _pick(cumulated: NDArray[np.float64], rng: np.random.Generator) -> int:
+    return int(np.searchsorted(cumulated, rng.random(), side="right"))

@@ -1,0 +1,69 @@
+"""A picture as data, and its pixels: drawings on a colour or in a scene.
+
+A Picture is small, frozen and hashable, so a pool of rendered (or encoded) pictures can be keyed by it.
+Knows no captions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from alpenglow.training.captions import COLOURS
+from alpenglow.training.drawings import MARGIN, Library, Pixels, render_rgba, render_svg
+from alpenglow.training.scenes import GROUND, Scene, scene_svg
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """None, one or two drawings, by (concept name, style) from left to right, on a colour of COLOURS or in a scene.
+
+    `seed` is the scene's chance; `scale` is the size of the drawings relative to the usual.
+    """
+
+    drawings: tuple[tuple[str, str], ...]
+    ground: str | Scene = "white"
+    seed: int = 0
+    scale: float = 1.0
+
+
+def render_picture(picture: Picture, library: Library, width: int, height: int) -> Pixels:
+    """The pixels: (height, width, 3) uint8.
+
+    A scene fills the frame, a single drawing is centred and fits the short side, two share the width.
+    """
+    canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
+    in_scene = isinstance(picture.ground, Scene)
+    share = SHARE_IN_SCENE if in_scene else 1 - 2 * MARGIN
+    cell = width / max(len(picture.drawings), 1)
+    for i, key in enumerate(picture.drawings):
+        size = round(min(cell, height) * share * picture.scale)
+        sprite = Image.fromarray(render_rgba(library.drawings[key], size))
+        left = round((i + 0.5) * cell - size / 2)
+        top = round(GROUND * height) - _feet(sprite) if in_scene else round((height - size) / 2)
+        layer = Image.new("RGBA", canvas.size)
+        layer.paste(sprite, (left, top))
+        canvas = Image.alpha_composite(canvas, layer)
+    return np.asarray(canvas.convert("RGB"))
+
+
+def base_pictures(library: Library) -> tuple[Picture, ...]:
+    """Every drawing on white at its usual size: what references and restyled targets are made of."""
+    return tuple(Picture((key,)) for key in library.drawings)
+
+
+SHARE_IN_SCENE = 0.5
+"""How much of the short side a drawing takes in a scene."""
+
+
+def _ground(picture: Picture, width: int, height: int) -> Pixels:
+    if isinstance(picture.ground, Scene):
+        return render_svg(scene_svg(picture.ground, width, height, np.random.default_rng(picture.seed)))
+    colour = [int(COLOURS[picture.ground][i : i + 2], 16) for i in (1, 3, 5)]
+    return np.broadcast_to(np.array(colour, np.uint8), (height, width, 3)).copy()
+
+
+def _feet(sprite: Image.Image) -> int:
+    """The lowest row of a drawing that is not transparent."""
+    box = sprite.getchannel("A").getbbox()
+    return box[3] if box else sprite.height

@@ -1,0 +1,229 @@
+"""The training data: the drawings that npm brings, the scenes, their words, and the sampler over all of it."""
+
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from alpenglow.errors import AlpenglowError
+from alpenglow.training import captions
+from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, load_drawings, render, render_rgba, render_svg
+from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_prompts
+from alpenglow.training.examples import render as render_plan
+from alpenglow.training.light import LIGHTS, WEATHERS
+from alpenglow.training.pictures import Picture, base_pictures, render_picture
+from alpenglow.training.scenery import PLACES
+from alpenglow.training.scenes import SCENES, Scene, scene_svg
+
+
+@pytest.fixture(scope="module")
+def packages(pytestconfig):
+    """The icon sets, fetched once and kept between runs."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm, which brings the drawings, is not installed")
+    return fetch_packages(pytestconfig.cache.mkdir("icon-sets"))
+
+
+@pytest.fixture(scope="module")
+def library(packages):
+    return load_drawings(packages)
+
+
+def scene_pixels(scene, width=64, height=64, seed=0):
+    return render_svg(scene_svg(scene, width, height, np.random.default_rng(seed)))
+
+
+def test_packages_in_place_are_not_fetched_again(packages, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert fetch_packages(packages) == packages
+
+
+def test_without_npm_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(AlpenglowError, match=r"Node\.js"):
+        fetch_packages(tmp_path)
+
+
+def test_every_source_has_a_pinned_version_and_a_licence():
+    assert set(SOURCES) == {*STYLES, "words"}
+    assert {source.licence for source in SOURCES.values()} == {"Apache-2.0", "MIT", "CC-BY-4.0"}
+    assert all(source.version.count(".") == 2 for source in SOURCES.values())
+
+
+def test_the_library_holds_what_three_sets_draw(library):
+    assert 1450 <= len(library.concepts) <= 1550
+    styles = Counter(style for _, style in library.drawings)
+    assert styles["noto"] == styles["fluent"] == styles["twemoji"] == len(library.concepts)
+    assert 500 <= styles["fxemoji"] <= 600
+    assert {"dog face", "rocket", "sunrise over mountains"} <= set(library.concepts)
+    assert not [name for name in library.concepts if "keycap" in name or "skin tone" in name or name.endswith("button")]
+    assert library.styles_of("dog face") == STYLES
+
+
+def test_a_keyword_is_never_another_concepts_name(library):
+    keywords = {word for concept in library.concepts.values() for word in concept.keywords}
+    everyday = {word for words in captions.EVERYDAY.values() for word in words}
+    assert not (keywords | everyday) & set(library.concepts)
+    assert set(captions.EVERYDAY) | captions.SCENIC | set(FAVOURITES.split()) <= set(library.concepts)
+
+
+def test_a_drawing_is_rendered_inside_its_margin(library):
+    for key in (("rocket", "noto"), ("rocket", "fluent"), ("dog", "twemoji"), ("dog face", "fxemoji")):
+        pixels = render(library.drawings[key], 100, "#3b82d6")
+        assert pixels.shape == (100, 100, 3)
+        assert pixels.dtype == np.uint8
+        edge = np.concatenate([pixels[:5].reshape(-1, 3), pixels[:, :5].reshape(-1, 3)])
+        assert (edge == (0x3B, 0x82, 0xD6)).all()
+        assert pixels.std() > 20
+
+
+def test_a_cut_out_drawing_is_opaque_inside_and_clear_outside(library):
+    pixels = render_rgba(library.drawings["dog face", "noto"], 64)
+    assert pixels.shape == (64, 64, 4)
+    assert pixels[0, 0, 3] == 0
+    assert pixels[32, 32, 3] == 255
+
+
+def test_no_drawing_is_blank(library):
+    blank = [key for key, drawing in library.drawings.items() if render(drawing, 48).std() < 3]
+    assert not blank
+
+
+def test_every_scene_fills_the_frame_and_looks_like_no_other():
+    seen = {scene_pixels(scene).tobytes() for scene in SCENES}
+    assert len(seen) == len(SCENES)
+    assert all(scene_pixels(scene).std() > 4 for scene in SCENES[::7])
+
+
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (1920, 256), (256, 1024)])
+def test_a_scene_has_the_shape_asked_for_and_follows_its_seed(width, height):
+    scene = Scene("mountains", "sunset", "clear")
+    first, again, other = (scene_pixels(scene, width, height, seed) for seed in (1, 1, 2))
+    assert first.shape == (height, width, 3)
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_nights_are_dark_snow_is_bright_and_sunsets_are_red():
+    night, day, sunset = (
+        scene_pixels(Scene("meadow", time, "clear")).astype(float) for time in ("night", "day", "sunset")
+    )
+    snow = scene_pixels(Scene("meadow", "day", "snow")).astype(float)
+    assert night.mean() < 0.5 * day.mean()
+    assert sunset[..., 0].mean() > 1.2 * sunset[..., 2].mean()
+    assert snow[52:].mean() > 1.2 * day[52:].mean()
+
+
+def test_the_words_cover_every_place_time_and_weather():
+    assert set(captions.PLACE_WORDS) == set(PLACES)
+    assert set(captions.TIME_NOUNS) == set(captions.AT_TIME) == set(LIGHTS)
+    assert set(captions.IN_WEATHER) == set(WEATHERS)
+    said = {captions.scene(Scene("mountains", "sunset", "clear"), np.random.default_rng(seed)) for seed in range(200)}
+    assert {"a sunset at the alps", "mountains at sunset"} <= said
+
+
+@pytest.mark.parametrize(
+    ("phrase", "article"),
+    [
+        ("dog", "a"),
+        ("owl", "an"),
+        ("umbrella", "an"),
+        ("unicorn", "a"),
+        ("french fries", ""),
+        ("bus", "a"),
+        ("bread", ""),
+    ],
+)
+def test_things_have_the_article_that_a_person_would_use(library, phrase, article):
+    concept = library.concepts[phrase]
+    words = {captions.subject(concept, "noto", np.random.default_rng(seed)).split(",")[0].lower() for seed in range(60)}
+    assert f"{article} {phrase}".strip() in words
+    assert f"{ {'a': 'an', 'an': 'a', '': 'a'}[article] } {phrase}" not in words
+
+
+def test_an_unstyled_caption_means_the_default_style(library):
+    for plan in plans(library, 2000, {"subject": 1.0}):
+        styled = any(style in plan.caption.lower() for style in STYLES)
+        (concept, style), *_ = plan.picture.drawings
+        assert styled or style == captions.DEFAULT_STYLE, plan
+        assert styled or concept not in captions.SCENIC, plan
+        named = [colour for colour in captions.COLOURS if f" {colour} background" in plan.caption]
+        assert plan.picture.ground == (max(named, key=len) if named else "white")
+
+
+def plans(library, count, kinds=None, seed=0):
+    sampler, rng = Sampler(library, kinds), np.random.default_rng(seed)
+    return [sampler.plan(rng) for _ in range(count)]
+
+
+def test_the_same_seed_draws_the_same_plans_of_every_kind(library):
+    drawn = plans(library, 3000)
+    assert drawn == plans(library, 3000)
+    assert drawn != plans(library, 3000, seed=1)
+    assert {plan.kind for plan in drawn} == set(KINDS)
+
+
+def test_captions_are_short_and_of_many_kinds(library):
+    prompts = training_prompts(library, np.random.default_rng(0), 5000)
+    assert max(len(prompt.split()) for prompt in prompts) <= 24
+    assert len(set(prompts)) > 2500
+    assert prompts == training_prompts(library, np.random.default_rng(0), 5000)
+
+
+def test_references_and_restyled_targets_are_base_pictures(library):
+    base = set(base_pictures(library))
+    assert len(base) == len(library.drawings)
+    for plan in plans(library, 3000):
+        assert base.issuperset(plan.references)
+        assert plan.kind not in {"restyle", "make style"} or plan.picture in base
+
+
+def test_restyling_keeps_the_subject_of_one_image_and_takes_the_style_of_the_other(library):
+    orders = set()
+    for plan in plans(library, 500, {"restyle": 1.0}):
+        first, second = (int(word) for word in plan.caption.rstrip(".").replace("image", "").split() if word.isdigit())
+        content, model = (second, first) if plan.caption.lower().startswith("use") else (first, second)
+        ((concept, style),) = plan.picture.drawings
+        ((content_concept, content_style),) = plan.references[content].drawings
+        ((model_concept, model_style),) = plan.references[model].drawings
+        assert content_concept == concept != model_concept
+        assert model_style == style != content_style
+        orders.add(content)
+    assert orders == {0, 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plan_becomes_pixels_of_the_size_asked_for(library, kind):
+    (plan,) = plans(library, 1, {kind: 1.0})
+    example, again = (render_plan(plan, library, 320, 256, reference_side=128) for _ in range(2))
+    assert example.picture.shape == (256, 320, 3)
+    assert example.picture.dtype == np.uint8
+    assert example.picture.std() > 5
+    assert (example.picture == again.picture).all()
+    assert len(example.references) == {"restyle": 2, "beside": 2, "recolour": 1, "place": 1, "make style": 1}.get(
+        kind, 0
+    )
+    assert all(reference.shape == (128, 128, 3) for reference in example.references)
+
+
+def test_two_drawings_share_the_width_and_one_is_centred(library):
+    dog, rocket = ("dog face", "fluent"), ("rocket", "fluent")
+    pair = render_picture(Picture((dog, rocket)), library, 512, 256)
+    mirrored = render_picture(Picture((rocket, dog)), library, 512, 256)
+    assert (pair[:, :256] == mirrored[:, 256:]).all()
+    assert (pair[:, 256:] == mirrored[:, :256]).all()
+    alone = render_picture(Picture((dog,), "red"), library, 512, 256)
+    assert (alone[:, :128] == alone[0, 0]).all()
+    assert (alone[:, 128:384] != alone[0, 0]).any()
+
+
+def test_a_figure_stands_in_its_scene(library):
+    scene = Scene("hills", "day", "clear")
+    empty, peopled = (
+        render_picture(Picture(drawings, scene, seed=3), library, 256, 256) for drawings in ((), (("dog", "fluent"),))
+    )
+    rows = np.flatnonzero((empty != peopled).any(axis=(1, 2)))
+    columns = np.flatnonzero((empty != peopled).any(axis=(0, 2)))
+    assert 230 <= rows.max() <= 240
+    assert abs((columns.min() + columns.max()) / 2 - 128) < 10
