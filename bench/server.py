@@ -24,7 +24,10 @@ def main() -> None:
     parser.add_argument("options", nargs="*", help="of alpenglow serve")
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
-    with serving(args.options) as server, httpx.Client(base_url=server.url, timeout=600) as client:
+    with (
+        serving(["--log-level", "warning", *args.options]) as server,
+        httpx.Client(base_url=server.url, timeout=600) as client,
+    ):
         print("| what | median | slowest |\n|---|---|---|")
         print(f"| start to ready | {server.ready_seconds:.2f} s | |")
         for width, height in SIZES:

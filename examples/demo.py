@@ -33,7 +33,7 @@ def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     with ExitStack() as stack:
         with console.status("Starting the server"):
-            server = stack.enter_context(serving())
+            server = stack.enter_context(serving(["--log-level", "warning"]))
         console.print(f"Server ready after [bold]{server.ready_seconds:.1f} s[/].\n")
         pictures = [shot.send(server.url) for shot in SHOTS]
     sheet = contact_sheet(list(zip(SHOTS, pictures, strict=True)))

@@ -80,8 +80,7 @@ def test_a_fifth_image_is_a_wrong_usage(alpenglow, tmp_path):
         (["models", "--config", "absent.toml"], "absent.toml is not a file"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence_and_1(alpenglow, tmp_path, monkeypatch, arguments, sentence):
-    monkeypatch.setenv("ALPENGLOW_MODELS_DIR", str(tmp_path))
+def test_what_cannot_be_done_is_one_sentence_and_1(alpenglow, tmp_path, arguments, sentence):
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "empty.png").write_bytes(b"")
     code, out, err = alpenglow(*arguments)

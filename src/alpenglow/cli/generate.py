@@ -45,10 +45,11 @@ def generate(
     width: Annotated[int, typer.Option(min=MIN_SIDE, max=MAX_SIDE, help="Pixels, floored to a multiple of 16.")] = 1024,
     height: Annotated[int, typer.Option(min=MIN_SIDE, max=MAX_SIDE, help="Likewise.")] = 768,
     seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same picture.", show_default="a new one")
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same picture.", show_default="a new one"),
     ] = None,
     guidance: Annotated[
-        float | None, typer.Option(min=0, help="Above 1: follow the prompt more closely, for twice the work.")
+        float | None, typer.Option(min=0, max=20, help="Above 1: follow the prompt more closely, for twice the work.")
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint to load.", show_default="demo")] = None,
     device: Device = None,

@@ -1,15 +1,19 @@
 """`alpenglow models`: what may be asked for, and whose weights answer."""
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from alpenglow.cli.options import Config, open_engine
 from alpenglow.settings import Settings
+
+WIDE = 200
+"""Columns of a table that goes into a file or a pipe: nothing is cut off there."""
 
 
 def models(
@@ -30,7 +34,9 @@ def models(
     if as_json:
         typer.echo(json.dumps([asdict(card) for card in cards], indent=2))
         return
-    table = Table("name", "name in the API", "answered by", "licence of its own weights", box=None, header_style="bold")
+    table = Table(
+        "name", "answered by", Column("name in the API", no_wrap=True), "licence of its own weights", box=None
+    )
     for card in cards:
-        table.add_row(card.row, card.api_name, card.answered_by, card.licence)
-    Console(highlight=False).print(table)
+        table.add_row(card.row, card.answered_by, card.api_name, card.licence)
+    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)

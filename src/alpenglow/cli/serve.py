@@ -27,6 +27,7 @@ def serve(
     ] = None,
     device: Device = None,
     threads: Threads = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")] = None,
     config: Config = None,
 ) -> None:
     r"""Answer Cloudflare Workers AI's requests on this machine.
@@ -53,8 +54,17 @@ def serve(
 
     from alpenglow.api.app import create_app
 
-    given = {"host": host, "port": port, "models": model, "device": device, "threads": threads, "config_file": config}
-    settings = Settings.load(given)
+    settings = Settings.load(
+        {
+            "host": host,
+            "port": port,
+            "models": model,
+            "device": device,
+            "threads": threads,
+            "log_level": log_level,
+            "config_file": config,
+        }
+    )
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
     engine, loader = open_engine(settings)
     announce(engine.models(), settings)
@@ -84,6 +94,8 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         table.add_row(card.api_name, f"{card.answered_by} checkpoint, standing in" if stands_in else card.answered_by)
     console.print(table)
     if any(card.answered_by != card.row for card in models):
-        console.print("Own weights are loaded by name: alpenglow serve --model klein-9b; see alpenglow models.")
+        console.print(
+            "Own weights are loaded by name: alpenglow serve --model klein-9b (see alpenglow models).", soft_wrap=True
+        )
     if settings.token is None:
         console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")

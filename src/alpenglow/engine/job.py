@@ -37,8 +37,8 @@ class Job:
         return self.sample is not None and self.sample.done and not self.future.done()
 
     def report(self) -> None:
-        """Tell the caller how many steps are done."""
-        if self.on_progress is not None and self.sample is not None:
+        """Tell whoever still waits how many steps are done."""
+        if self.on_progress is not None and self.sample is not None and not self.future.done():
             self.on_progress(Progress(self.sample.step, self.sample.steps))
 
     def usage(self) -> Usage:
