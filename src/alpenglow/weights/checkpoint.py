@@ -108,7 +108,7 @@ class Checkpoint:
         if path.suffix == ".json":
             try:
                 shards = set(json.loads(path.read_bytes())["weight_map"].values())
-            except (ValueError, LookupError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise WeightsError(f"{path} is not an index of shards") from error
             return [path.parent / shard for shard in sorted(shards)]
         return [path]

@@ -1,0 +1,88 @@
+"""Where checkpoints are looked for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from alpenglow.errors import WeightsError
+from alpenglow.weights import hub
+from alpenglow.weights.hub import Files, Published, find, sha256
+
+KLEIN = Published("black-forest-labs/FLUX.2-klein-9B", "flux-2-klein-9b.safetensors")
+PARTS = ("transformer", "vae", "text_encoder", "tokenizer")
+
+
+def lay(folder: Path, *parts: str) -> Path:
+    """Folders, and empty files for names with an ending."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        if part.endswith(".safetensors"):
+            folder.joinpath(part).touch()
+        else:
+            folder.joinpath(part).mkdir()
+    return folder
+
+
+def snapshot(cache: Path, revision: str, *parts: str) -> Path:
+    return lay(cache / "models--black-forest-labs--FLUX.2-klein-9B" / "snapshots" / revision, *parts)
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    assert find("klein-9b", KLEIN) is None
+    assert find("klein-9b", KLEIN, tmp_path / "none", tmp_path / "none") is None
+
+
+def test_own_folder_comes_before_the_cache(tmp_path: Path) -> None:
+    cached = snapshot(tmp_path / "hub", "a", *PARTS)
+    assert find("klein-9b", KLEIN, tmp_path / "models", tmp_path / "hub") == Files.in_folder(cached)
+    own = lay(tmp_path / "models" / "klein-9b", *PARTS)
+    found = find("klein-9b", KLEIN, tmp_path / "models", tmp_path / "hub")
+    assert found == Files(own / "transformer", own / "vae", own / "text_encoder", own / "tokenizer")
+
+
+def test_single_files_stand_in_for_folders(tmp_path: Path) -> None:
+    folder = lay(tmp_path, KLEIN.single_file, "ae.safetensors", "text_encoder.safetensors", "tokenizer")
+    found = Files.in_folder(folder, KLEIN)
+    assert found.transformer == folder / KLEIN.single_file
+    assert found.autoencoder == folder / "ae.safetensors"
+    assert found.text_encoder == folder / "text_encoder.safetensors"
+    lay(folder, "transformer")
+    assert Files.in_folder(folder, KLEIN).transformer == folder / "transformer"
+
+
+def test_own_folder_that_lacks_a_part_says_which(tmp_path: Path) -> None:
+    lay(tmp_path / "klein-9b", "transformer", "text_encoder", "tokenizer")
+    with pytest.raises(WeightsError, match=r"klein-9b is not a whole checkpoint: it has no vae and no ae\.safetensors"):
+        find("klein-9b", KLEIN, tmp_path)
+
+
+def test_cache_prefers_main_then_the_newest_whole_revision(tmp_path: Path) -> None:
+    older, newer = snapshot(tmp_path, "b", *PARTS), snapshot(tmp_path, "a", *PARTS)
+    os.utime(older, (1, 1))
+    os.utime(newer, (2, 2))
+    snapshot(tmp_path, "c", "vae")
+    assert find("klein-9b", KLEIN, None, tmp_path) == Files.in_folder(newer)
+    refs = tmp_path / "models--black-forest-labs--FLUX.2-klein-9B" / "refs"
+    lay(refs).joinpath("main").write_text("b")
+    assert find("klein-9b", KLEIN, None, tmp_path) == Files.in_folder(older)
+
+
+def test_incomplete_cache_is_passed_over(tmp_path: Path) -> None:
+    snapshot(tmp_path, "a", "transformer")
+    assert find("klein-9b", KLEIN, None, tmp_path) is None
+
+
+def test_a_bundled_row_is_found_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "BUNDLED", tmp_path / "package")
+    assert find("demo", None) is None
+    bundled = lay(tmp_path / "package" / "demo", *PARTS)
+    assert find("demo", None, tmp_path / "models", tmp_path) == Files.in_folder(bundled)
+    trained = lay(tmp_path / "models" / "demo", *PARTS)
+    assert find("demo", None, tmp_path / "models", tmp_path) == Files.in_folder(trained)
+
+
+def test_sha256_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "abc"
+    file.write_bytes(b"abc")
+    assert sha256(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
