@@ -1,1 +1,1 @@
-
+"""The HTTP faces of the engine."""

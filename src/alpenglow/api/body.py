@@ -1,0 +1,206 @@
+"""The bytes of a request -> its fields, raw. Knows boundaries, line ends and limits, and nothing of what fields mean.
+
+Decided by the first bytes, as clients' headers are often wrong: `{` is JSON whatever the header says, `--` is a
+multipart form whose boundary is the header's, or stands in its own first line when the header names none (the
+changelog's JavaScript sends it so). Limits are enforced while bytes arrive; what is over them is refused unstored.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from alpenglow.errors import InvalidInput, RequestTooLarge
+
+MAX_BOUNDARY_LINE = 300
+"""Bytes: RFC 2046 allows a boundary of 70, some clients send more; a first line beyond this is none."""
+
+NEITHER = "the body is neither a multipart form nor a JSON object"
+
+Fields = Mapping[str, object]
+"""Field name -> its value: bytes from a form, any JSON value from JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """`part(name)` is the most bytes that a part of that name may have, or None if it is skipped, whatever its size."""
+
+    body: int
+    parts: int
+    part: Callable[[str], int | None]
+
+
+async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits) -> Fields:
+    """The fields of a body. Raises InvalidInput and RequestTooLarge. An empty body has no fields."""
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limits.body:
+        raise RequestTooLarge(f"the body has {int(length):,} bytes, more than {limits.body:,}")
+    chunks = _limited(stream, limits.body)
+    start = b""
+    async for chunk in chunks:
+        start = (start + chunk).lstrip()
+        if start.startswith(b"{"):
+            return _parse_json(start + b"".join([chunk async for chunk in chunks]))
+        if b"\n" in start or len(start) > MAX_BOUNDARY_LINE:
+            return await _read_form(_boundary(headers, start), start, chunks, limits)
+    if start:
+        raise InvalidInput(NEITHER)
+    return {}
+
+
+class MultipartForm:
+    """Collects the parts of a form that are wanted. Feed it bytes with `write`, then take `fields()`."""
+
+    def __init__(self, boundary: bytes, limits: BodyLimits) -> None:
+        self._limits = limits
+        self._parts = 0
+        self._ended = False
+        self._fields: dict[str, bytes] = {}
+        self._name: str | None = None
+        self._limit: int | None = None
+        self._header = self._value = b""
+        self._data = bytearray()
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
+            },
+        )
+
+    def write(self, data: bytes) -> None:
+        """Raises InvalidInput where a form of that boundary cannot go on so, RequestTooLarge once over a limit."""
+        if not self._ended:  # what follows the closing delimiter is nobody's business
+            self._parser.write(data)
+
+    def fields(self) -> dict[str, bytes]:
+        """The wanted parts by name. Raises InvalidInput unless the closing delimiter was seen."""
+        if not self._ended:
+            raise InvalidInput("the form ends before its closing delimiter")
+        return self._fields
+
+    def _on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > self._limits.parts:
+            raise RequestTooLarge(f"the form has more than {self._limits.parts} parts")
+        self._name = self._limit = None
+        self._header = self._value = b""
+        self._data = bytearray()
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            name = parse_options_header(self._value)[1].get(b"name", b"")
+            self._name = name.decode("utf-8", "replace")
+            self._limit = self._limits.part(self._name)
+        self._header = self._value = b""
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._limit is None:
+            return
+        if len(self._data) + end - start > self._limit:
+            raise RequestTooLarge(f"'/{self._name}' has more than {self._limit:,} bytes")
+        self._data += data[start:end]
+
+    def _on_part_end(self) -> None:
+        if self._name is None or self._limit is None:
+            return
+        if self._name in self._fields:
+            raise InvalidInput(f"'/{self._name}' was sent twice")
+        self._fields[self._name] = bytes(self._data)
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+class CrlfForm:
+    """Brings a form with bare LF line ends (written by hand) to the CRLF that the parser knows; data stay untouched."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\n--" + boundary
+        self._held = b"\n"  # lets the first delimiter be found like any other
+        self._in_headers = False
+        self._line_is_empty = False
+
+    def convert(self, data: bytes) -> bytes:
+        """The next bytes; up to a delimiter's length is held back until it is known what they are."""
+        data = self._held + data
+        done = bytearray()
+        while True:
+            step = self._header_line if self._in_headers else self._until_delimiter
+            taken, out = step(data)
+            done += out
+            data = data[taken:]
+            if not taken:
+                self._held = data
+                return bytes(done)
+
+    def _header_line(self, data: bytes) -> tuple[int, bytes]:
+        line, newline, _ = data.partition(b"\n")
+        if not newline:
+            self._line_is_empty = self._line_is_empty and not line
+            return len(line), line
+        self._in_headers = not (self._line_is_empty and not line)
+        self._line_is_empty = True
+        return len(line) + 1, line + b"\r\n"
+
+    def _until_delimiter(self, data: bytes) -> tuple[int, bytes]:
+        at = data.find(self._delimiter)
+        if at < 0:
+            safe = max(0, len(data) - len(self._delimiter) + 1)
+            return safe, data[:safe]
+        self._in_headers, self._line_is_empty = True, False
+        return at + len(self._delimiter), data[:at] + b"\r" + self._delimiter
+
+
+async def _read_form(boundary: bytes, start: bytes, rest: AsyncIterator[bytes], limits: BodyLimits) -> Fields:
+    try:
+        form = MultipartForm(boundary, limits)
+        line, _, _ = start.partition(b"\n")
+        convert = bytes if line.endswith(b"\r") else CrlfForm(boundary).convert
+        form.write(convert(start))
+        async for chunk in rest:
+            form.write(convert(chunk))
+    except FormParserError as error:
+        raise InvalidInput(f"the form is malformed: {error}") from error
+    return form.fields()
+
+
+def _boundary(headers: Mapping[str, str], start: bytes) -> bytes:
+    """The header's boundary, else the one in the body's first line."""
+    first_line = start.partition(b"\n")[0].rstrip()
+    if not first_line.startswith(b"--") or len(first_line) > MAX_BOUNDARY_LINE:
+        raise InvalidInput(NEITHER)
+    content_type, options = parse_options_header(headers.get("content-type", ""))
+    named = options.get(b"boundary") if content_type == b"multipart/form-data" else None
+    return named or first_line.removeprefix(b"--")
+
+
+def _parse_json(body: bytes) -> Fields:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested to death
+        raise InvalidInput("the body begins like JSON and is none") from error
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """`stream`, for bodies whose length no header tells."""
+    size = 0
+    async for chunk in stream:
+        size += len(chunk)
+        if size > limit:
+            raise RequestTooLarge(f"the body has more than {limit:,} bytes")
+        yield chunk

@@ -1,0 +1,146 @@
+"""What goes over the wire: the REST envelope, and the one table from our errors to statuses, codes and wording.
+
+The only file that knows HTTP status numbers and Cloudflare's error codes. Knows nothing of how errors come about.
+
+Two voices, as Cloudflare has them. A request that *reached the model* carries `cf-ai-req-id`, a UUID that stands in
+brackets at the end of the message too, and `result` is `{}`. What the platform refuses before that (no route, no token)
+has neither, and `result` is null.
+"""
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from alpenglow import errors
+
+logger = logging.getLogger(__name__)
+
+Json = Mapping[str, object]
+
+REQUEST_ID = "cf-ai-req-id"
+NOTE_CODE = 10000
+"""Code of every entry of `messages`: Cloudflare's own informational messages carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one kind of error is told. In `form`, `{text}` is the error's own sentence; without it that stays unsaid."""
+
+    status: int
+    code: int
+    form: str
+    chain: tuple[tuple[int, str], ...] = ()
+
+
+TABLE: Mapping[type[Exception], Answer] = {
+    # The caller can mend it.
+    errors.InvalidInput: Answer(400, 5006, "Bad input: Error: {text}"),
+    errors.InvalidImage: Answer(400, 3010, "AiError: {text}"),
+    errors.RequestTooLarge: Answer(413, 3006, "Request is too large: {text}"),
+    errors.UnknownModel: Answer(400, 5007, "{text}"),
+    errors.BadRequest: Answer(400, 5006, "Bad input: Error: {text}"),
+    # The caller may try again.
+    errors.Overloaded: Answer(429, 3040, "AiError: Capacity temporarily exceeded, please try again."),
+    errors.RequestTimeout: Answer(408, 3046, "AiError: Request timeout"),
+    errors.EngineClosed: Answer(503, 3040, "{text}"),
+    ClientDisconnect: Answer(408, 3008, "Request was aborted"),
+    # It is our fault; what happened is in the log and nowhere else.
+    errors.AlpenglowError: Answer(500, 8007, "AiError: Internal server error"),
+    Exception: Answer(500, 8007, "AiError: Internal server error"),
+    # The platform's refusals.
+    errors.MissingCredentials: Answer(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers"),
+    errors.MalformedCredentials: Answer(
+        400, 6003, "Invalid request headers", ((6111, "Invalid format for Authorization header"),)
+    ),
+    errors.WrongCredentials: Answer(401, 10000, "Authentication error"),
+    errors.ForeignOrigin: Answer(403, 9109, "{text}"),
+}
+"""An error that is not listed is told as the nearest of its base classes is."""
+
+NO_ROUTE = Answer(400, 7000, "No route for that URI")
+NO_OBJECT = Answer(404, 7003, "Could not route to {text}, perhaps your object identifier is invalid?")
+NO_METHOD = Answer(405, 7001, "{text} not supported for requested URI.")
+
+ACCOUNTS = "/client/v4/accounts"
+
+
+def begin(request: Request) -> str:
+    """The request reaches the model: give it its id, which every answer to it will carry from here on."""
+    request.state.request_id = request_id = str(uuid.uuid4())
+    return request_id
+
+
+def success(
+    request: Request,
+    result: object,
+    *,
+    notes: tuple[str, ...] = (),
+    headers: Mapping[str, str] | None = None,
+    result_info: Json | None = None,
+) -> Response:
+    """`result` in the envelope. `notes` become `messages`, each `{"code": 10000, "message": sentence}`."""
+    body: dict[str, object] = {
+        "result": result,
+        "success": True,
+        "errors": [],
+        "messages": [{"code": NOTE_CODE, "message": note} for note in notes],
+    }
+    if result_info is not None:
+        body["result_info"] = result_info
+    return _respond(request, 200, body, headers or {})
+
+
+def failure(request: Request, error: Exception) -> Response:
+    """Any error as its row of TABLE says; faults of ours are logged with their traceback."""
+    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    if row.status >= 500 and not isinstance(error, errors.EngineClosed):
+        logger.error("request %s failed", _request_id(request), exc_info=error)
+    return _tell(request, row, str(error))
+
+
+def not_routed(request: Request, error: HTTPException) -> Response:
+    """What the router says when no route, or none for this method, is there."""
+    path: str = request.scope["path"]
+    if error.status_code == NO_METHOD.status:
+        return _tell(request, NO_METHOD, request.method, error.headers)
+    account, _, rest = path.removeprefix(ACCOUNTS).removeprefix("/").partition("/")
+    if path.startswith(ACCOUNTS) and not (account and rest):
+        return _tell(request, NO_OBJECT, path)
+    return _tell(request, NO_ROUTE, path)
+
+
+def bad_query(request: Request, error: RequestValidationError) -> Response:
+    """A query that the framework validated and refused."""
+    faults = (f"'/{fault['loc'][-1]}': {fault['msg']}" for fault in error.errors())
+    return failure(request, errors.InvalidInput(", ".join(faults)))
+
+
+def _tell(request: Request, row: Answer, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    message = row.form.format(text=text)
+    request_id = _request_id(request)
+    told: dict[str, object] = {
+        "message": f"AiError: {message} ({request_id})" if request_id else message,
+        "code": row.code,
+    }
+    if row.chain:
+        told["error_chain"] = [{"code": code, "message": cause} for code, cause in row.chain]
+    body = {"errors": [told], "success": False, "result": {} if request_id else None, "messages": []}
+    return _respond(request, row.status, body, headers or {})
+
+
+def _respond(request: Request, status: int, body: Json, headers: Mapping[str, str]) -> Response:
+    """ASCII JSON under exactly `application/json`: Cloudflare's binding takes any suffix for a stream."""
+    request_id = _request_id(request)
+    known = {REQUEST_ID: request_id} if request_id else {}
+    return Response(json.dumps(body, separators=(",", ":")), status, {**headers, **known}, media_type="application/json")
+
+
+def _request_id(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)
