@@ -24,7 +24,8 @@ def open_engine(settings: Settings) -> tuple[Engine, Loader]:
     return assemble(
         settings.models,
         settings.models_dir,
+        Limits(max_batch_tokens=settings.max_batch_tokens, max_queued=settings.max_queued),
         device=settings.device,
         threads=settings.threads,
-        limits=Limits(max_batch_tokens=settings.max_batch_tokens, max_queued=settings.max_queued),
+        ignore_guidance=settings.ignore_guidance_on_distilled,
     )

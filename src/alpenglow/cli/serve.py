@@ -50,10 +50,6 @@ def serve(
     read -rs ALPENGLOW_TOKEN && export ALPENGLOW_TOKEN
     alpenglow serve --host 0.0.0.0
     """
-    import uvicorn
-
-    from alpenglow.api.app import create_app
-
     settings = Settings.load(
         {
             "host": host,
@@ -66,6 +62,31 @@ def serve(
         }
     )
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
+    _listen(settings)
+
+
+def announce(models: Sequence[ModelCard], settings: Settings) -> None:
+    """Say which weights answer which names, and who may ask."""
+    console = Console(stderr=True, highlight=False)
+    table = Table("model", "answered by", box=None, pad_edge=False, header_style="bold")
+    for card in models:
+        stands_in = card.answered_by != card.row
+        table.add_row(card.api_name, f"{card.answered_by} checkpoint, standing in" if stands_in else card.answered_by)
+    console.print(table)
+    if any(card.answered_by != card.row for card in models):
+        console.print(
+            "Own weights are loaded by name: alpenglow serve --model klein-9b (see alpenglow models).", soft_wrap=True
+        )
+    if settings.token is None:
+        console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")
+
+
+def _listen(settings: Settings) -> None:
+    """Serve until told to stop. The engine loads meanwhile, in its own thread."""
+    import uvicorn
+
+    from alpenglow.api.app import create_app
+
     engine, loader = open_engine(settings)
     announce(engine.models(), settings)
 
@@ -83,19 +104,3 @@ def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
     )
-
-
-def announce(models: Sequence[ModelCard], settings: Settings) -> None:
-    """Say which weights answer which names, and who may ask."""
-    console = Console(stderr=True, highlight=False)
-    table = Table("model", "answered by", box=None, pad_edge=False, header_style="bold")
-    for card in models:
-        stands_in = card.answered_by != card.row
-        table.add_row(card.api_name, f"{card.answered_by} checkpoint, standing in" if stands_in else card.answered_by)
-    console.print(table)
-    if any(card.answered_by != card.row for card in models):
-        console.print(
-            "Own weights are loaded by name: alpenglow serve --model klein-9b (see alpenglow models).", soft_wrap=True
-        )
-    if settings.token is None:
-        console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")

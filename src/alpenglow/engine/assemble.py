@@ -14,16 +14,25 @@ from alpenglow.weights.hub import Files
 
 
 def assemble(
-    models: Sequence[str], models_dir: Path, *, device: str = "auto", threads: int | None = None, limits: Limits
+    models: Sequence[str],
+    models_dir: Path,
+    limits: Limits,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    ignore_guidance: bool = False,
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
-    Raises UnknownModel, and WeightsError where a model has no files on this machine.
+    Options are those of `Pipeline.load`. Raises UnknownModel, and WeightsError where a model has no files here.
     """
     rows = {row: _files(row, models_dir) for row in map(find, models)}
 
     def loader() -> list[Pipeline]:
-        return [Pipeline.load(row, files, device=device, threads=threads) for row, files in rows.items()]
+        return [
+            Pipeline.load(row, files, device=device, threads=threads, ignore_guidance=ignore_guidance)
+            for row, files in rows.items()
+        ]
 
     return Engine(cards(rows), limits), loader
 
