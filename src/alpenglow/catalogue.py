@@ -11,8 +11,10 @@ from alpenglow.request import ModelCard
 from alpenglow.weights.hub import Published
 from alpenglow.weights.networks import Architecture
 
-Guidance = Literal["none", "two_pass", "embedded"]
-"""How a row is guided: not at all, by a second pass with the empty prompt, or by a number that the network is given."""
+Guidance = Literal["two_pass", "embedded"]
+"""How a row follows a guidance above 1: by a second pass with the empty prompt, or by a number that the network reads.
+
+Distilled rows were made for a single pass; a second one still makes them follow the prompt more closely."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Row:
     created_at: str
     steps: int = 4
     distilled: bool = True
-    guidance: Guidance = "none"
+    guidance: Guidance = "two_pass"
     default_guidance: float = 1.0
     kv: bool = False
 
@@ -144,17 +146,21 @@ DEMO_TEXT = TextEncoderConfig(
     head_dim=32,
     taps=(1, 2, 3),
 )
-DEMO_CHANNELS = (16, 32, 64, 128, 192, 256)
 DEMO = Architecture(
     TransformerConfig(
         hidden_size=320,
         num_heads=5,
         num_double_blocks=2,
-        num_single_blocks=5,
+        num_single_blocks=4,
         context_dim=DEMO_TEXT.context_dim,
         axes_dim=(16, 16, 16, 16),
     ),
-    AutoEncoderConfig(channels=DEMO_CHANNELS, decoder_channels=DEMO_CHANNELS, layers_per_block=1, norm_groups=8),
+    AutoEncoderConfig(
+        channels=(8, 16, 32, 64, 96, 128),
+        decoder_channels=(8, 16, 32, 64, 128, 160),
+        layers_per_block=1,
+        norm_groups=8,
+    ),
     DEMO_TEXT,
     max_text_tokens=32,
 )
@@ -182,7 +188,6 @@ ROWS = (
         api_name="@cf/alpenglow/demo",
         id="ae2cfd61-4487-528c-87cd-cff2d8a65175",
         created_at="2026-11-23 00:00:00.000",
-        guidance="two_pass",
     ),
     Row(
         name="klein-4b",
@@ -233,7 +238,6 @@ ROWS = (
         created_at="2026-11-23 00:00:00.000",
         steps=50,
         distilled=False,
-        guidance="two_pass",
         default_guidance=4.0,
     ),
     Row(
@@ -248,7 +252,6 @@ ROWS = (
         created_at="2026-11-23 00:00:00.000",
         steps=50,
         distilled=False,
-        guidance="two_pass",
         default_guidance=4.0,
     ),
     Row(

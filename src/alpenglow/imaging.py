@@ -81,6 +81,22 @@ def fit_within(picture: RGB, side: int = REFERENCE_SIDE) -> RGB:
     return np.asarray(Image.fromarray(picture).resize((size[0], size[1]), Image.Resampling.LANCZOS))
 
 
+def crop_to_multiple(picture: RGB, multiple: int) -> RGB:
+    """The centre of `picture`, each side floored to a multiple; enlarged first where a side is shorter than one."""
+    height, width = _enlarged(picture.shape[0], picture.shape[1], multiple)
+    if (height, width) != picture.shape[:2]:
+        picture = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+    height, width = cropped_size(height, width, multiple)
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
+
+
+def cropped_size(height: int, width: int, multiple: int) -> tuple[int, int]:
+    """(height, width) of what `crop_to_multiple` makes of a picture of this height and width."""
+    height, width = _enlarged(height, width, multiple)
+    return height // multiple * multiple, width // multiple * multiple
+
+
 def encode(
     picture: RGB, image_format: ImageFormat = "jpeg", *, quality: int = QUALITY, software: str = SOFTWARE
 ) -> bytes:
@@ -100,6 +116,11 @@ def encode(
         case "webp":
             image.save(file, "WEBP", quality=quality, exif=exif)
     return file.getvalue()
+
+
+def _enlarged(height: int, width: int, shortest: int) -> tuple[int, int]:
+    scale = max(1.0, shortest / min(height, width))
+    return round(height * scale), round(width * scale)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

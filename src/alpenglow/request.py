@@ -75,7 +75,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationResult:
-    """A finished picture. `answered_by` is the catalogue row whose weights made it (the demo may stand in for a klein row)."""
+    """A finished picture. `answered_by` is the row whose weights made it: the demo may stand in for a klein row."""
 
     image: RGB
     seed: int

@@ -1,7 +1,8 @@
 """The FLUX.2 autoencoder: pictures to normalised latents and back.
 
 A latent token covers `2^levels` pixels a side: 16 for FLUX.2, whose four levels shrink by 8 and whose 2x2 patches
-double that. Latents are normalised by stored batch-norm statistics; there is no scaling factor. Parameter names are BFL's.
+double that. Latents are normalised by stored batch-norm statistics; there is no scaling factor. Parameter names are
+BFL's.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,142 @@
+"""Fits transformer and text encoder together: rectified flow, aimed at the timesteps that sampling will visit."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from alpenglow.models.attention import rope
+from alpenglow.models.schedule import timesteps
+from alpenglow.models.text_encoder import TextEncoder
+from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
+from alpenglow.models.transformer import Flux2Transformer
+from alpenglow.training.fit_autoencoder import learning_rate_shape
+from alpenglow.training.latents import Batch, LatentPool
+from alpenglow.training.run import Average, Run
+
+
+@dataclass(frozen=True)
+class FlowPlan:
+    """How long and how fast. `pools` of equal weight share the steps."""
+
+    steps: int
+    batch: int = 16
+    learning_rate: float = 1.5e-3
+    sampling_steps: int = 4
+    prompt_dropout: float = 0.08
+    between: float = 0.15  # share of timesteps drawn anywhere, not at the sampler's four
+    averaging: float = 0.9995
+    compile: bool = True
+    seed: int = 0
+
+
+class Flow(nn.Module):
+    """Both networks as one, so that one optimizer, one average and one compiled forward serve them."""
+
+    def __init__(self, transformer: Flux2Transformer, text_encoder: TextEncoder) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.text_encoder = text_encoder
+
+    def forward(
+        self, x: Tensor, references: Tensor | None, ids: Tensor, mask: Tensor, t: Tensor, rotary: Tensor
+    ) -> Tensor:
+        """Velocity of x (B, N, C) at t (B,) given references (B, R, C) and prompts (B, L)."""
+        txt = self.text_encoder(ids, mask)
+        return self.transformer(x, txt, t, rotary, references=references)
+
+
+def fit_flow(flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPool, run: Run, plan: FlowPlan) -> None:
+    """Train `flow` in place, resuming from `run`; ends with its averaged weights.
+
+    `pools` with how often each is drawn; `bases` holds the references.
+    """
+    flow.train()
+    optimizer = torch.optim.AdamW(
+        flow.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
+    average, first = Average(flow, plan.averaging), 0
+    if (state := run.load()) is not None:
+        flow.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.shadow, first = state["average"], state["step"]
+
+    forward = torch.compile(flow) if plan.compile else flow
+    weights = np.array([weight for weight, _ in pools])
+    started, mean_loss = time.monotonic(), 0.0
+    for step, save in run.steps(first, plan.steps, "flow"):
+        for group in optimizer.param_groups:
+            group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps)
+        rng = np.random.default_rng([plan.seed, step])
+        pool = pools[rng.choice(len(pools), p=weights / weights.sum())][1]
+        loss = flow_loss(forward, flow, pool.draw(rng, plan.batch, plan.prompt_dropout, bases), rng, plan)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
+        optimizer.step()
+        if step % 4 == 0:
+            average.update(flow, step)
+        mean_loss += (loss.item() - mean_loss) / min(step - first + 1, 500)
+        if step % 100 == 0:
+            run.log({"step": step, "loss": mean_loss, "seconds": time.monotonic() - started})
+        if save:
+            run.save(
+                {
+                    "model": flow.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "average": average.shadow,
+                    "step": step + 1,
+                }
+            )
+    average.copy_to(flow)
+
+
+def flow_loss(
+    forward: Callable[..., Tensor], flow: Flow, batch: Batch, rng: np.random.Generator, plan: FlowPlan
+) -> Tensor:
+    """Mean squared error of the velocity, noise - data, at x = (1 - t) data + t noise."""
+    data = to_tokens(batch.latents)  # (B, N, C)
+    references = torch.cat([to_tokens(r) for r in batch.references], dim=1) if batch.references else None
+    noise = torch.from_numpy(rng.standard_normal(data.shape, dtype=np.float32))
+    t = torch.from_numpy(draw_timesteps(rng, len(data), data.shape[1], plan))
+    x = torch.lerp(data, noise, t[:, None, None])
+    rotary = rotary_of(flow, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        v = forward(x, references, batch.ids, batch.mask, t, rotary)
+    return (v.float() - (noise - data)).pow(2).mean()
+
+
+def draw_timesteps(rng: np.random.Generator, number: int, tokens: int, plan: FlowPlan) -> NDArray[np.float32]:
+    """Mostly the times at which sampling calls the network for this many tokens; some anywhere above a half."""
+    visited = timesteps(tokens, plan.sampling_steps)[:-1].numpy()
+    t = visited[rng.integers(len(visited), size=number)]
+    anywhere = rng.random(number) < plan.between
+    return np.where(anywhere, rng.uniform(0.5, 1.0, number), t).astype(np.float32)
+
+
+def rotary_of(flow: Flow, batch: Batch) -> Tensor:
+    """Rotary table of text, image and references of a batch."""
+    config = flow.transformer.config
+    grids: Iterable[tuple[int, int]] = ((r.shape[2], r.shape[3]) for r in batch.references)
+    ids = (text_ids(batch.ids.shape[1]), image_ids(*batch.latents.shape[2:]), reference_ids(grids))
+    return rope(torch.cat(ids), config.axes_dim, config.theta)
+
+
+@torch.no_grad()
+def initialise(flow: Flow) -> None:
+    """Fan-in scaled weights; blocks and output start silent, since every gate and the last projection start at zero."""
+    for module in flow.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.5)
+    for name, weight in flow.text_encoder.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight.mul_(0.5)
+    for name, weight in flow.transformer.named_parameters():
+        if "modulation" in name.lower() or name == "final_layer.linear.weight":
+            nn.init.zeros_(weight)

@@ -1,0 +1,153 @@
+"""The pool that the transformer learns from: plans, their captions as token ids and their pictures as latents.
+
+Pictures are rendered and encoded once, up to a budget for each size; further plans are kept only where they need no
+new picture. Everything follows from the seed, so only the latents are stored.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from alpenglow.models.autoencoder import AutoEncoder
+from alpenglow.training.drawings import Library, load_drawings
+from alpenglow.training.examples import KINDS, Plan, Sampler
+from alpenglow.training.fit_autoencoder import to_signed
+from alpenglow.training.pictures import Picture, base_pictures, render_picture
+from alpenglow.training.run import worker_count
+from alpenglow.weights.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """One size of picture: `pictures` are rendered (beside every base drawing, where `bases`), `plans` are drawn.
+
+    References have `reference_side` pixels a side. `weight` is how often a batch of this size is drawn.
+    """
+
+    width: int
+    height: int
+    pictures: int
+    plans: int
+    weight: float
+    reference_side: int = 256
+    bases: bool = False
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the stored file."""
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of training sees."""
+
+    ids: Tensor  # (B, L) int64
+    mask: Tensor  # (B, L) bool
+    latents: Tensor  # (B, C, h, w)
+    references: list[Tensor]  # each (B, C, h, w)
+
+
+class LatentPool:
+    """Captioned latents of one size, grouped by how many references they have."""
+
+    def __init__(self, plans: list[Plan], index: dict[Picture, int], latents: NDArray[np.float16]) -> None:
+        self.plans, self.index, self.latents = plans, index, latents
+        self.ids: Tensor = torch.zeros(0)
+        self.mask: Tensor = torch.zeros(0)
+        groups: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for i, plan in enumerate(plans):
+            groups[len(plan.references)][plan.kind].append(i)
+        self.groups = {
+            count: [(KINDS[kind], np.array(members)) for kind, members in kinds.items()]
+            for count, kinds in groups.items()
+        }
+
+    def tokenize(self, tokenizer: Tokenizer) -> None:
+        """Token ids of every caption, and last of the empty prompt."""
+        self.ids, self.mask = tokenizer.encode([*(plan.caption for plan in self.plans), ""])
+
+    def draw(self, rng: np.random.Generator, size: int, dropout: float, bases: "LatentPool") -> Batch:
+        """A batch whose rows have equally many references; `dropout` is the share of empty prompts."""
+        counts = list(self.groups)
+        shares = np.array([sum(weight for weight, _ in self.groups[count]) for count in counts])
+        count = counts[rng.choice(len(counts), p=shares / shares.sum())]
+        kinds = np.array([weight for weight, _ in self.groups[count]])
+        picks = rng.choice(len(kinds), size, p=kinds / kinds.sum())
+        rows = [int(rng.choice(self.groups[count][kind][1])) for kind in picks]
+        words = torch.tensor([len(self.plans) if rng.random() < dropout else row for row in rows])
+        plans = [self.plans[row] for row in rows]
+        references = [bases.look_up(plan.references[i] for plan in plans) for i in range(count)]
+        return Batch(self.ids[words], self.mask[words], self.look_up(plan.picture for plan in plans), references)
+
+    def look_up(self, pictures: Iterable[Picture]) -> Tensor:
+        """Latents of pictures that are in the pool, (B, C, h, w)."""
+        return torch.from_numpy(self.latents[[self.index[picture] for picture in pictures]]).float()
+
+
+def build_pool(plan: PoolPlan, packages: Path, autoencoder: AutoEncoder, folder: Path) -> LatentPool:
+    """Draw the plans, then render and encode their pictures, or read them from `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    library = load_drawings(packages)
+    plans, pictures = draw_plans(plan, library)
+    path = folder / f"{plan.name}.npy"
+    if not path.exists():
+        partial_path = path.with_suffix(".partial.npy")
+        np.save(partial_path, np.concatenate(list(_encode(plan, pictures, packages, autoencoder))))
+        partial_path.replace(path)
+    latents = np.load(path)
+    if len(latents) != len(pictures):
+        raise ValueError(f"{path} holds {len(latents)} pictures, the plan asks for {len(pictures)}: remove the file")
+    return LatentPool(plans, {picture: i for i, picture in enumerate(pictures)}, latents)
+
+
+def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Picture]]:
+    """The plans, and the distinct pictures that they ask for, in the order in which they are stored."""
+    sampler, rng = Sampler(library), np.random.default_rng([plan.seed, plan.width, plan.height])
+    pictures = dict.fromkeys(base_pictures(library) if plan.bases else ())
+    limit = len(pictures) + plan.pictures
+    plans = []
+    for _ in range(plan.plans):
+        drawn = sampler.plan(rng)
+        if drawn.picture not in pictures:
+            if len(pictures) == limit:
+                continue
+            pictures[drawn.picture] = None
+        plans.append(drawn)
+    return plans, list(pictures)
+
+
+@torch.no_grad()
+def _encode(
+    plan: PoolPlan, pictures: list[Picture], packages: Path, autoencoder: AutoEncoder
+) -> Iterable[NDArray[np.float16]]:
+    autoencoder.eval()
+    with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(packages,)) as workers:
+        render = partial(_render, plan.width, plan.height)
+        pixels = iter(track(workers.map(render, pictures, chunksize=8), f"latents at {plan.name}", total=len(pictures)))
+        while chunk := list(islice(pixels, 8)):
+            with torch.autocast("cpu", torch.bfloat16):
+                latents = autoencoder.encode(to_signed(np.stack(chunk)).to(memory_format=torch.channels_last))
+            yield latents.half().contiguous().numpy()
+
+
+_library: list[Library] = []  # one a worker process
+
+
+def _open(packages: Path) -> None:
+    _library.append(load_drawings(packages))
+
+
+def _render(width: int, height: int, picture: Picture) -> NDArray[np.uint8]:
+    return render_picture(picture, _library[0], width, height)

@@ -1,0 +1,79 @@
+"""A training run on disk: what it needs to resume at any moment, and what it logs. Knows nothing of what is trained."""
+
+import csv
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+
+class Run:
+    """One stage of training in a folder: `state.pt`, written whole or not at all, and `curve.csv`."""
+
+    def __init__(self, folder: Path, *, save_every: float = 60.0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.save_every = save_every
+
+    def load(self) -> dict[str, Any] | None:
+        """The last saved state, or None for a new run."""
+        path = self.folder / "state.pt"
+        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the saved state; a crash leaves the old one."""
+        partial = self.folder / "state.pt.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / "state.pt")
+
+    def log(self, row: dict[str, float]) -> None:
+        """Append to the curve."""
+        path = self.folder / "curve.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def steps(self, first: int, last: int, title: str) -> Iterator[tuple[int, bool]]:
+        """Count steps under a progress bar. Yields (step, whether it is time to save), the last step always saving."""
+        saved = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, transient=False) as progress:
+            bar = progress.add_task(title, total=last, completed=first)
+            for step in range(first, last):
+                due = step == last - 1 or time.monotonic() - saved > self.save_every
+                yield step, due
+                if due:
+                    saved = time.monotonic()
+                progress.update(bar, completed=step + 1)
+
+
+class Average:
+    """Exponential moving average of a module's parameters, in fp32; what is shipped is the average."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.shadow = {name: p.detach().clone() for name, p in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Mix the module's parameters in; early steps count more, so that the start is forgotten."""
+        mix = 1 - min(self.decay, (1 + step) / (10 + step))
+        names, values = zip(*module.named_parameters(), strict=True)
+        torch._foreach_lerp_([self.shadow[name] for name in names], list(values), mix)
+
+    def copy_to(self, module: nn.Module) -> None:
+        """Overwrite the module's parameters by the average."""
+        module.load_state_dict(self.shadow, strict=False)
+
+
+def worker_count() -> int:
+    """Processes to render with."""
+    return os.cpu_count() or 1
