@@ -1,6 +1,7 @@
 """A real uvicorn server on a loopback port, and an engine that paints without a model, for tests of the protocol."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -170,3 +171,17 @@ def refusal(response: httpx.Response) -> tuple[int, int, str]:
     assert (body["success"], body["result"], body["messages"]) == (False, None, [])
     (error,) = body["errors"]
     return response.status_code, error["code"], error["message"]
+
+
+def raw(server: LiveServer, request: bytes, *, close: bool = False) -> bytes:
+    """Send bytes as they are and take the answer; with `close` the sending side ends there."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(request)
+        if close:
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+            if not close and b'"messages"' in answer:
+                break
+        return answer

@@ -22,7 +22,6 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 HANDLERS: dict[int | type[Exception], Callable[..., Any]] = {
     AlpenglowError: envelope.failure,
     ClientDisconnect: envelope.failure,
-    Exception: envelope.failure,
     RequestValidationError: envelope.bad_query,
     HTTPException: envelope.not_routed,
 }
@@ -40,6 +39,7 @@ def create_app(client: EngineClient, settings: Settings, lifespan: Lifespan | No
     )
     app.include_router(health.routes(client))
     app.include_router(workers_ai.routes(client, settings))
+    app.add_middleware(envelope.LastResort)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -45,9 +45,7 @@ async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], 
             return _parse_json(start + b"".join([chunk async for chunk in chunks]))
         if b"\n" in start or len(start) > MAX_BOUNDARY_LINE:
             return await _read_form(_boundary(headers, start), start, chunks, limits)
-    if start:
-        raise InvalidInput(NEITHER)
-    return {}
+    return await _read_form(_boundary(headers, start), start, chunks, limits) if start else {}
 
 
 class MultipartForm:

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alpenglow import errors
 
@@ -122,6 +123,26 @@ def bad_query(request: Request, error: RequestValidationError) -> Response:
     return failure(request, errors.InvalidInput(", ".join(faults)))
 
 
+class LastResort:
+    """Middleware that answers what no handler foresaw.
+
+    The framework's own last resort answers and raises again, upon which the server closes the connection under the
+    caller's next request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI call; only HTTP is answered for."""
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            await failure(Request(scope), error)(scope, receive, send)
+
+
 def _tell(request: Request, row: Answer, text: str, headers: Mapping[str, str] | None = None) -> Response:
     message = row.form.format(text=text)
     request_id = _request_id(request)
@@ -139,7 +160,8 @@ def _respond(request: Request, status: int, body: Json, headers: Mapping[str, st
     """ASCII JSON under exactly `application/json`: Cloudflare's binding takes any suffix for a stream."""
     request_id = _request_id(request)
     known = {REQUEST_ID: request_id} if request_id else {}
-    return Response(json.dumps(body, separators=(",", ":")), status, {**headers, **known}, media_type="application/json")
+    content = json.dumps(body, separators=(",", ":"))
+    return Response(content, status, {**headers, **known}, media_type="application/json")
 
 
 def _request_id(request: Request) -> str | None:
