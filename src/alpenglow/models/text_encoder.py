@@ -54,7 +54,7 @@ class TextEncoder(nn.Module):
         causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
         visible = causal & mask.bool()[:, None, None, :]  # (B, 1, L, L)
         positions = torch.arange(length, device=ids.device)[:, None]
-        rotary = rope(positions, (self.config.head_dim,), self.config.rope_theta)
+        rotary = rope(positions, (self.config.head_dim,), self.config.rope_theta, torch.float32)
 
         x = self.model.embed_tokens(ids)  # type: ignore[operator]  # (B, L, h)
         states = []
