@@ -2,7 +2,7 @@
 
 import math
 
-from torch import Tensor, linspace, zeros
+from torch import Tensor, cat, float64, linspace, tensor, zeros
 
 LARGE = 4300
 """Above this many image tokens the fit changes branch and the shift drops: from mu 2.308 to 1.185 at four steps.
@@ -16,11 +16,9 @@ def timesteps(num_tokens: int, steps: int) -> Tensor:
     `num_tokens` counts the output image's tokens, without references.
     sigma = e^mu / (e^mu + 1/t - 1) on t = 1, (n-1)/n, ..., 1/n (BFL `get_schedule`, diffusers' exponential shift).
     """
-    shift = math.exp(empirical_mu(num_tokens, steps))
-    t = linspace(1.0, 1.0 / steps, steps)
-    sigmas = zeros(steps + 1)
-    sigmas[:steps] = shift / (shift + (1.0 / t - 1.0))
-    return sigmas
+    shift = tensor(math.exp(empirical_mu(num_tokens, steps)))  # a number over a tensor would be rounded twice
+    t = linspace(1.0, 1.0 / steps, steps, dtype=float64).float()
+    return cat([shift / (shift + (1.0 / t - 1.0)), zeros(1)])
 
 
 def empirical_mu(num_tokens: int, steps: int) -> float:
