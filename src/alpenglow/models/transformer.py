@@ -75,9 +75,9 @@ class Flux2Transformer(nn.Module):
         clean latents that follow the image tokens; rotary (2, L + N + R, D/2) for text, image, references in this
         order; guidance (B,) only where the row embeds it.
         """
-        vec = self.time_in(timestep, img.dtype)  # (B, h)
+        vec = self.time_in(timestep).to(img.dtype)  # (B, h)
         if guidance is not None:
-            vec = vec + self.guidance_in(guidance, img.dtype)
+            vec = vec + self.guidance_in(guidance).to(img.dtype)
         modulation_img = self.double_stream_modulation_img(vec)
         modulation_txt = self.double_stream_modulation_txt(vec)
         (modulation,) = self.single_stream_modulation(vec)
@@ -252,8 +252,9 @@ class SinusoidEmbedder(nn.Module):
         self.in_layer = nn.Linear(SINUSOID_DIM, h, bias=False)
         self.out_layer = nn.Linear(h, h, bias=False)
 
-    def forward(self, u: Tensor, dtype: torch.dtype) -> Tensor:
-        """u (B,) -> (B, h) in `dtype`."""
+    def forward(self, u: Tensor) -> Tensor:
+        """u (B,) -> (B, h). u is rounded to the weights' dtype first, as in both reference implementations."""
+        dtype = self.in_layer.weight.dtype
         s = sinusoid(u.to(dtype) * 1000).to(dtype)
         return self.out_layer(F.silu(self.in_layer(s)))
 

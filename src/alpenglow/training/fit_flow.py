@@ -1,7 +1,8 @@
 """Fits transformer and text encoder together: rectified flow, aimed at the timesteps that sampling will visit."""
 
+import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,11 @@ class FlowPlan:
     prompt_dropout: float = 0.08
     between: float = 0.15  # share of timesteps drawn anywhere, not at the sampler's four
     averaging: float = 0.9995
-    compile: bool = True
     seed: int = 0
 
 
 class Flow(nn.Module):
-    """Both networks as one, so that one optimizer, one average and one compiled forward serve them."""
+    """Both networks as one, so that one optimizer and one average serve them."""
 
     def __init__(self, transformer: Flux2Transformer, text_encoder: TextEncoder) -> None:
         super().__init__()
@@ -50,12 +50,17 @@ class Flow(nn.Module):
         return self.transformer(x, txt, t, rotary, references=references)
 
 
-def fit_flow(flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPool, run: Run, plan: FlowPlan) -> None:
+def fit_flow(
+    flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPool, run: Run, plan: FlowPlan, device: str
+) -> None:
     """Train `flow` in place, resuming from `run`; ends with its averaged weights.
 
-    `pools` with how often each is drawn; `bases` holds the references.
+    `pools` with how often each is drawn; `bases` holds the references. The weights that are trained stay in fp32, where
+    small steps add up; forward and backward run on a bf16 copy.
     """
-    flow.train()
+    computing = copy.deepcopy(flow).to(device, torch.bfloat16)
+    computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
+    flow.to(device)
     optimizer = torch.optim.AdamW(
         flow.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
@@ -65,7 +70,6 @@ def fit_flow(flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPoo
         optimizer.load_state_dict(state["optimizer"])
         average.shadow, first = state["average"], state["step"]
 
-    forward = torch.compile(flow) if plan.compile else flow
     weights = np.array([weight for weight, _ in pools])
     started, mean_loss = time.monotonic(), 0.0
     for step, save in run.steps(first, plan.steps, "flow"):
@@ -73,9 +77,10 @@ def fit_flow(flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPoo
             group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps)
         rng = np.random.default_rng([plan.seed, step])
         pool = pools[rng.choice(len(pools), p=weights / weights.sum())][1]
-        loss = flow_loss(forward, flow, pool.draw(rng, plan.batch, plan.prompt_dropout, bases), rng, plan)
-        optimizer.zero_grad()
+        copy_parameters(flow, computing)
+        loss = flow_loss(computing, pool.draw(rng, plan.batch, plan.prompt_dropout, bases), rng, plan)
         loss.backward()
+        hand_over_gradients(computing, flow)
         torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
         optimizer.step()
         if step % 4 == 0:
@@ -95,19 +100,36 @@ def fit_flow(flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPoo
     average.copy_to(flow)
 
 
-def flow_loss(
-    forward: Callable[..., Tensor], flow: Flow, batch: Batch, rng: np.random.Generator, plan: FlowPlan
-) -> Tensor:
+def flow_loss(flow: Flow, batch: Batch, rng: np.random.Generator, plan: FlowPlan) -> Tensor:
     """Mean squared error of the velocity, noise - data, at x = (1 - t) data + t noise."""
+    weight = flow.transformer.img_in.weight
     data = to_tokens(batch.latents)  # (B, N, C)
     references = torch.cat([to_tokens(r) for r in batch.references], dim=1) if batch.references else None
     noise = torch.from_numpy(rng.standard_normal(data.shape, dtype=np.float32))
     t = torch.from_numpy(draw_timesteps(rng, len(data), data.shape[1], plan))
     x = torch.lerp(data, noise, t[:, None, None])
-    rotary = rotary_of(flow, batch)
-    with torch.autocast("cpu", torch.bfloat16):
-        v = forward(x, references, batch.ids, batch.mask, t, rotary)
-    return (v.float() - (noise - data)).pow(2).mean()
+    v = flow(
+        x.to(weight),
+        None if references is None else references.to(weight),
+        batch.ids.to(weight.device),
+        batch.mask.to(weight.device),
+        t.to(weight.device),
+        rotary_of(flow, batch).to(weight.device),
+    )
+    return (v.float() - (noise - data).to(weight.device)).pow(2).mean()
+
+
+@torch.no_grad()
+def copy_parameters(source: nn.Module, target: nn.Module) -> None:
+    """Overwrite target's parameters by source's, whatever their dtypes."""
+    torch._foreach_copy_(list(target.parameters()), list(source.parameters()))
+
+
+def hand_over_gradients(source: nn.Module, target: nn.Module) -> None:
+    """Give target the gradients of source, in target's dtype, and clear them there."""
+    for given, taken in zip(source.parameters(), target.parameters(), strict=True):
+        taken.grad = None if given.grad is None else given.grad.to(taken.dtype)
+        given.grad = None
 
 
 def draw_timesteps(rng: np.random.Generator, number: int, tokens: int, plan: FlowPlan) -> NDArray[np.float32]:

@@ -1,0 +1,54 @@
+"""Writes the checkpoint as diffusers lays it out, with a card that says what it was made from."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from alpenglow.models.autoencoder import AutoEncoder
+from alpenglow.training.drawings import SOURCES
+from alpenglow.training.fit_flow import Flow
+from alpenglow.weights.pipeline_folder import save_pipeline
+
+
+def export(flow: Flow, autoencoder: AutoEncoder, tokenizer: Path, folder: Path) -> None:
+    """Replace `folder` by a whole checkpoint in bf16. A reader never sees half of one."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    save_pipeline(partial, flow.transformer, autoencoder, flow.text_encoder, dtype=torch.bfloat16)
+    shutil.copytree(tokenizer, partial / "tokenizer")
+    (partial / "README.md").write_text(model_card(), "utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def model_card() -> str:
+    """What the checkpoint is, what it can and cannot do, and whose drawings it learned from."""
+    sources = "\n".join(
+        f"| {source.title} | {source.author} | {source.licence} | `{source.package}` {source.version} |"
+        for source in SOURCES.values()
+    )
+    return CARD.format(sources=sources)
+
+
+CARD = """\
+# alpenglow demo
+
+A small model of the FLUX.2 architecture, trained from scratch by `python -m alpenglow.training`, so that everything
+around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of about 1,490 things in four
+drawing styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject
+of one reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2
+[klein], and its pictures say nothing about that model's quality.
+
+Four steps, guidance 1. One token covers 64 x 64 pixels. Prompts of up to 30 tokens, in English.
+
+## Licence
+
+The weights are under Apache-2.0. They were trained on drawings and words by others, to whom thanks are due:
+
+| what | by | licence | npm package |
+|---|---|---|---|
+{sources}
+
+Landscapes are drawn by alpenglow itself.
+"""
