@@ -191,7 +191,8 @@ class Pipeline:
             return None
 
         def encode(image: RGB) -> Tensor:
-            pixels = torch.from_numpy(crop_to_multiple(image, self.row.grid)).permute(2, 0, 1)[None]
+            # Copied, as a decoder's array may be read-only.
+            pixels = torch.tensor(crop_to_multiple(image, self.row.grid)).permute(2, 0, 1)[None]
             return to_tokens(
                 self.networks.autoencoder.encode((pixels.float() / 255 * 2 - 1).to(self.device, self.dtype))
             )
