@@ -3,6 +3,7 @@
 import struct
 import zlib
 from io import BytesIO
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -11,10 +12,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from alpenglow.errors import AlpenglowError, InvalidImage, RequestTooLarge
-from alpenglow.imaging import SOFTWARE, encode, fit_within, is_image, read_reference
+from alpenglow.imaging import (
+    MAX_PROMPT,
+    SOFTWARE,
+    ImageFormat,
+    Provenance,
+    encode,
+    fit_within,
+    is_image,
+    read_reference,
+)
 from alpenglow.request import RGB
 
 LIMIT = 1_000_000
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 
 
 def picture(height: int = 48, width: int = 64) -> RGB:
@@ -172,3 +184,52 @@ def test_equal_pixels_give_equal_bytes(image_format: str) -> None:
 
 def test_png_is_lossless() -> None:
     assert np.array_equal(read_reference(encode(picture(), "png"), LIMIT), picture())
+
+
+FULL = Provenance(model="klein-9b", seed=2**63 - 1, prompt='träume "夢" <b>&\x00\x07')
+PROMPT = 'träume "夢" <b>&'
+
+
+def described(image: Image.Image) -> ET.Element:
+    """The properties of the picture's XMP packet, parsed as any reader would."""
+    xmp = image.info["xmp"] if image.format != "PNG" else image.text["XML:com.adobe.xmp"].encode()  # type: ignore[attr-defined]
+    (description,) = ET.fromstring(xmp.decode()).iter(RDF + "Description")
+    return description
+
+
+@pytest.mark.parametrize("image_format", ["jpeg", "png", "webp"])
+def test_a_file_says_who_made_it(image_format: ImageFormat) -> None:
+    with Image.open(BytesIO(encode(picture(), image_format, provenance=FULL))) as image:
+        exif = image.getexif()
+        properties = described(image).attrib
+    assert (exif[0x0131], exif[0x0110]) == (SOFTWARE, "klein-9b")
+    assert exif[0x010E] in (PROMPT, PROMPT.encode().decode("latin-1"))  # Pillow reads what is not ASCII as Latin-1
+    assert exif.get_ifd(0x8769)[0x9286] == b"ASCII\0\0\0Seed: 9223372036854775807"
+    assert properties[IPTC + "DigitalSourceType"].endswith("/digitalsourcetype/trainedAlgorithmicMedia")
+    assert (properties[IPTC + "AISystemUsed"], properties[IPTC + "AIPromptInformation"]) == ("klein-9b", PROMPT)
+
+
+def test_a_png_says_it_in_text_chunks_too() -> None:
+    with Image.open(BytesIO(encode(picture(), "png", provenance=FULL))) as image:
+        texts = dict(image.text)  # type: ignore[attr-defined]
+    assert texts.pop("XML:com.adobe.xmp")
+    assert texts == {"Software": SOFTWARE, "Model": "klein-9b", "Seed": str(2**63 - 1), "Description": PROMPT}
+
+
+@pytest.mark.parametrize("image_format", ["jpeg", "png", "webp"])
+def test_what_is_not_told_is_not_said(image_format: ImageFormat) -> None:
+    with Image.open(BytesIO(encode(picture(), image_format))) as image:
+        assert dict(image.getexif()) == {0x0131: SOFTWARE}
+        assert not [name for name in described(image).attrib if "AI" in name]
+
+
+@pytest.mark.parametrize("image_format", ["jpeg", "png", "webp"])
+def test_the_longest_prompt_fits(image_format: ImageFormat) -> None:
+    data = encode(picture(), image_format, provenance=Provenance(prompt='"\U0001f3d4' * 30_000))
+    with Image.open(BytesIO(data)) as image:
+        assert len(described(image).attrib[IPTC + "AIPromptInformation"]) == MAX_PROMPT
+
+
+def test_equal_pixels_and_provenance_give_equal_bytes() -> None:
+    files = [encode(picture(), "png", provenance=Provenance(seed=seed)) for seed in (1, 1, 2)]
+    assert files[0] == files[1] != files[2]

@@ -4,9 +4,12 @@ Knows Pillow and nothing of HTTP, of models or of torch. Everything here is CPU 
 event loop move it to a thread.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -14,7 +17,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 from PIL.WebPImagePlugin import WebPImageFile
 
 from alpenglow.errors import InvalidImage, RequestTooLarge
@@ -32,7 +35,35 @@ MIN_REFERENCE_SIDE = 16
 
 QUALITY = 95
 SOFTWARE = "AI generated;alpenglow"
-"""EXIF Software of every picture that we make. Constant, so that equal pixels give equal bytes."""
+"""EXIF Software of every picture that we make, in the form that BFL's own code writes."""
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's term for a picture that a trained model made: what platforms look for to label it."""
+
+MAX_PROMPT = 2000
+"""Characters of a prompt that are kept in a file: a JPEG's metadata end at 64 KiB, and XML may write one as six."""
+
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot carry, NUL among it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a picture's file says of its making, beside that it was generated. What is None is left unsaid.
+
+    No time and no place: equal pixels with an equal provenance give equal bytes.
+    """
+
+    model: str | None = None
+    seed: int | None = None
+    prompt: str | None = None
+
+    def entries(self) -> dict[str, str]:
+        """Name -> value of all that is said. The names are keywords of PNG's text chunks where it has one."""
+        prompt = None if self.prompt is None else _NOT_TEXT.sub("", self.prompt[:MAX_PROMPT])
+        said = {"Model": self.model, "Seed": self.seed, "Description": prompt}
+        return {"Software": SOFTWARE} | {name: str(value) for name, value in said.items() if value is not None}
+
 
 # The plugin is chosen here and not by Image.open: this is the whitelist, and the pixels are counted by our limit
 # instead of Pillow's process-wide one.
@@ -98,24 +129,66 @@ def cropped_size(height: int, width: int, multiple: int) -> tuple[int, int]:
 
 
 def encode(
-    picture: RGB, image_format: ImageFormat = "jpeg", *, quality: int = QUALITY, software: str = SOFTWARE
+    picture: RGB,
+    image_format: ImageFormat = "jpeg",
+    *,
+    quality: int = QUALITY,
+    provenance: Provenance = Provenance(),
 ) -> bytes:
     """`picture` as a file. JPEG is 4:4:4, as Cloudflare's answers are; PNG is lossless, `quality` is for the others.
 
-    Equal pixels give equal bytes.
+    `provenance` is written as EXIF and XMP, and as text chunks of a PNG. Equal pixels with equal metadata give equal
+    bytes.
     """
-    exif = Image.Exif()
-    exif[ExifTags.Base.Software] = software
+    exif, xmp = _exif(provenance), _xmp(provenance)
     file = BytesIO()
     image = Image.fromarray(picture)
     match image_format:
         case "jpeg":
-            image.save(file, "JPEG", quality=quality, subsampling=0, exif=exif)
+            image.save(file, "JPEG", quality=quality, subsampling=0, exif=exif, xmp=xmp)
         case "png":
-            image.save(file, "PNG", exif=exif)
+            image.save(file, "PNG", exif=exif, pnginfo=_text_chunks(provenance, xmp))
         case "webp":
-            image.save(file, "WEBP", quality=quality, exif=exif)
+            image.save(file, "WEBP", quality=quality, exif=exif, xmp=xmp)
     return file.getvalue()
+
+
+def _exif(provenance: Provenance) -> Image.Exif:
+    said = provenance.entries()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = said["Software"]
+    if "Model" in said:
+        exif[ExifTags.Base.Model] = said["Model"]
+    if "Description" in said:
+        exif[ExifTags.Base.ImageDescription] = said["Description"].encode()
+    if "Seed" in said:  # EXIF has no tag for it; a comment begins with the name of its encoding
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + f"Seed: {said['Seed']}".encode()
+    return exif
+
+
+def _xmp(provenance: Provenance) -> bytes:
+    """An XMP packet with IPTC's properties for generated pictures (Photo Metadata Standard 2025.1)."""
+    said = {
+        "xmp:CreatorTool": SOFTWARE,
+        "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE,
+        "Iptc4xmpExt:AISystemUsed": provenance.model,
+        "Iptc4xmpExt:AIPromptInformation": provenance.entries().get("Description"),
+    }
+    properties = " ".join(f"{name}={quoteattr(value)}" for name, value in said.items() if value)
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+        'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        f'{properties}/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+    ).encode()
+
+
+def _text_chunks(provenance: Provenance, xmp: bytes) -> PngInfo:
+    chunks = PngInfo()
+    for keyword, text in provenance.entries().items():
+        chunks.add_text(keyword, text)
+    chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return chunks
 
 
 def _enlarged(height: int, width: int, shortest: int) -> tuple[int, int]:
