@@ -20,16 +20,20 @@ MAX_BOUNDARY_LINE = 300
 NEITHER = "the body is neither a multipart form nor a JSON object"
 
 Fields = Mapping[str, object]
-"""Field name -> its value: bytes from a form, any JSON value from JSON."""
+"""Field name -> its value: bytes from a form (a list of them if it may repeat), any JSON value from JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """`part(name)` is the most bytes that a part of that name may have, or None if it is skipped, whatever its size."""
+    """`part(name)` is the most bytes that a part of that name may have, or None if it is skipped, whatever its size.
+
+    A field of a form that may come several times is in `repeated`.
+    """
 
     body: int
     parts: int
     part: Callable[[str], int | None]
+    repeated: frozenset[str] = frozenset()
 
 
 async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits) -> Fields:
@@ -55,7 +59,7 @@ class MultipartForm:
         self._limits = limits
         self._parts = 0
         self._ended = False
-        self._fields: dict[str, bytes] = {}
+        self._fields: dict[str, bytes | list[bytes]] = {}
         self._name: str | None = None
         self._limit: int | None = None
         self._header = self._value = b""
@@ -78,7 +82,7 @@ class MultipartForm:
         if not self._ended:  # what follows the closing delimiter is nobody's business
             self._parser.write(data)
 
-    def fields(self) -> dict[str, bytes]:
+    def fields(self) -> dict[str, bytes | list[bytes]]:
         """The wanted parts by name. Raises InvalidInput unless the closing delimiter was seen."""
         if not self._ended:
             raise InvalidInput("the form ends before its closing delimiter")
@@ -115,9 +119,14 @@ class MultipartForm:
     def _on_part_end(self) -> None:
         if self._name is None or self._limit is None:
             return
-        if self._name in self._fields:
+        known = self._fields.get(self._name)
+        if isinstance(known, list):
+            known.append(bytes(self._data))
+        elif known is not None:
             raise InvalidInput(f"'/{self._name}' was sent twice")
-        self._fields[self._name] = bytes(self._data)
+        else:
+            sent = bytes(self._data)
+            self._fields[self._name] = [sent] if self._name in self._limits.repeated else sent
 
     def _on_end(self) -> None:
         self._ended = True
