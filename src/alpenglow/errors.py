@@ -4,17 +4,24 @@ AlpenglowError
 ├── BadRequest                  the caller can mend it
 │   ├── InvalidInput            a field is missing or out of range
 │   ├── InvalidImage            a reference is not a picture that we read
+│   ├── IncompleteRequest       a header that the request cannot do without is missing
 │   ├── RequestTooLarge         a body, a part or a picture over its limit
 │   └── UnknownModel            no such row in the catalogue
 ├── Refused                     the caller may not ask
 │   ├── MissingCredentials      a token is needed and none was sent
 │   ├── MalformedCredentials    the Authorization header is not `Bearer <token>`
 │   ├── WrongCredentials        the token is not ours
+│   ├── UnknownKey              the key, or the e-mail address sent with it, is not ours
+│   ├── ForeignAccount          the token may not ask for the account in the path
 │   └── ForeignOrigin           a web page of another site asks
+├── Limited                     the account has used up what it may for now
+│   ├── AllocationSpent         neurons of the day
+│   └── RateLimited             requests of the minute
 ├── Overloaded                  the queue is full: try again later
 ├── RequestTimeout              the answer was not ready within the time that a request may take
 ├── EngineFailure               a forward or a decode failed; the engine goes on
 ├── EngineClosed                the engine is stopping or has not started
+├── LedgerError                 the ledger cannot be opened, or does not hold what was asked for
 ├── WeightsError                a checkpoint is missing, damaged or of another shape
 └── SettingsError               a setting is out of range or contradicts another
 """
@@ -34,6 +41,10 @@ class InvalidInput(BadRequest):
 
 class InvalidImage(BadRequest):
     """A reference cannot be read: empty, not an image, cut short, or a format that we do not read."""
+
+
+class IncompleteRequest(BadRequest):
+    """A header that the request cannot do without is missing. The text names it."""
 
 
 class RequestTooLarge(BadRequest):
@@ -64,8 +75,34 @@ class WrongCredentials(Refused):
     """The token sent is not the one that is set."""
 
 
+class UnknownKey(Refused):
+    """The key, or the e-mail address that came with it, is not the one that is set."""
+
+
+class ForeignAccount(Refused):
+    """The token is good, but not for the account in the path."""
+
+
 class ForeignOrigin(Refused):
     """A browser sent this for a page of another site, and no token or CORS setting vouches for it."""
+
+
+class Limited(AlpenglowError):
+    """The account has used up what it may for now; nothing was computed, nothing is billed."""
+
+
+class AllocationSpent(Limited):
+    """What is left of the day's allocation does not pay for this request. `neurons` is the whole allocation."""
+
+    def __init__(self, neurons: int) -> None:
+        super().__init__(f"you have used up your daily free allocation of {neurons:,} neurons, it renews at 00:00 UTC")
+
+
+class RateLimited(Limited):
+    """The account has begun as many requests in this minute as it may."""
+
+    def __init__(self, per_minute: int) -> None:
+        super().__init__(f"rate limiting: inference request per min rate reached ({per_minute} a minute)")
 
 
 class Overloaded(AlpenglowError):
@@ -82,6 +119,10 @@ class EngineFailure(AlpenglowError):
 
 class EngineClosed(AlpenglowError):
     """The engine no longer (or does not yet) accept work."""
+
+
+class LedgerError(AlpenglowError):
+    """The ledger cannot be opened, or holds no such account or token, or one already."""
 
 
 class WeightsError(AlpenglowError):

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from alpenglow import __version__
-from alpenglow.api import envelope, health, workers_ai
+from alpenglow.api import binding, envelope, health, runner, workers_ai
+from alpenglow.api.runner import Runner
 from alpenglow.errors import AlpenglowError
 from alpenglow.request import EngineClient
 from alpenglow.settings import Settings
@@ -38,7 +39,9 @@ def create_app(client: EngineClient, settings: Settings, lifespan: Lifespan | No
         openapi_url=None,
     )
     app.include_router(health.routes(client))
-    app.include_router(workers_ai.routes(client, settings))
+    engine = Runner(client, settings)
+    app.include_router(workers_ai.routes(client, settings, engine))
+    app.include_router(binding.routes(client, settings, engine))
     app.add_middleware(envelope.LastResort)
     if settings.cors_origins:
         app.add_middleware(
@@ -46,6 +49,6 @@ def create_app(client: EngineClient, settings: Settings, lifespan: Lifespan | No
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
-            expose_headers=[envelope.REQUEST_ID, workers_ai.WEIGHTS, workers_ai.SEED],
+            expose_headers=[envelope.REQUEST_ID, runner.WEIGHTS, runner.SEED],
         )
     return app

@@ -2,7 +2,7 @@
 
 The only file that knows HTTP status numbers and Cloudflare's error codes. Knows nothing of how errors come about.
 
-Two voices, as Cloudflare has them. A request that *reached the model* carries `cf-ai-req-id`, a UUID that stands in
+A request that *reached the model* carries `cf-ai-req-id`, a UUID that stands in
 brackets at the end of the message too, and `result` is `{}`. What the platform refuses before that (no route, no token)
 has neither, and `result` is null.
 """
@@ -10,7 +10,7 @@ has neither, and `result` is null.
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi.exceptions import RequestValidationError
@@ -32,35 +32,58 @@ NOTE_CODE = 10000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one kind of error is told. In `form`, `{text}` is the error's own sentence; without it that stays unsaid."""
+    """How one kind of error is told. In `form`, `{text}` is the error's own sentence; without it that stays unsaid.
+
+    `prefix` is what Cloudflare puts before it in the message of a request that reached the model.
+    """
 
     status: int
     code: int
     form: str
+    prefix: str = "AiError: "
     chain: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An error in words: `message` is `description` with all that Cloudflare puts around it."""
+
+    row: Answer
+    message: str
+    description: str
+    reached: bool
+
+
+Voice = Callable[[Told], Json]
+"""How a face tells an error: the body that its clients understand."""
 
 
 TABLE: Mapping[type[Exception], Answer] = {
     # The caller can mend it.
-    errors.InvalidInput: Answer(400, 5006, "Bad input: Error: {text}"),
-    errors.InvalidImage: Answer(400, 3010, "AiError: {text}"),
+    errors.InvalidInput: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
+    errors.InvalidImage: Answer(400, 3010, "{text}", "AiError: AiError: "),
+    errors.IncompleteRequest: Answer(400, 3003, "Request is missing headers or body: {text}"),
     errors.RequestTooLarge: Answer(413, 3006, "Request is too large: {text}"),
     errors.UnknownModel: Answer(400, 5007, "{text}"),
-    errors.BadRequest: Answer(400, 5006, "Bad input: Error: {text}"),
+    errors.BadRequest: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
     # The caller may try again.
-    errors.Overloaded: Answer(429, 3040, "AiError: Capacity temporarily exceeded, please try again."),
-    errors.RequestTimeout: Answer(408, 3046, "AiError: Request timeout"),
+    errors.Overloaded: Answer(429, 3040, "Capacity temporarily exceeded, please try again.", "AiError: AiError: "),
+    errors.RequestTimeout: Answer(408, 3046, "Request timeout", "AiError: AiError: "),
+    errors.AllocationSpent: Answer(429, 4006, "{text}", "AiError: AiError: "),
+    errors.RateLimited: Answer(429, 3021, "{text}", "AiError: AiError: "),
     errors.EngineClosed: Answer(503, 3040, "{text}"),
     ClientDisconnect: Answer(408, 3008, "Request was aborted"),
     # It is our fault; what happened is in the log and nowhere else.
-    errors.AlpenglowError: Answer(500, 8007, "AiError: Internal server error"),
-    Exception: Answer(500, 8007, "AiError: Internal server error"),
+    errors.AlpenglowError: Answer(500, 8007, "Internal server error", "AiError: AiError: "),
+    Exception: Answer(500, 8007, "Internal server error", "AiError: AiError: "),
     # The platform's refusals.
     errors.MissingCredentials: Answer(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers"),
     errors.MalformedCredentials: Answer(
-        400, 6003, "Invalid request headers", ((6111, "Invalid format for Authorization header"),)
+        400, 6003, "Invalid request headers", chain=((6111, "Invalid format for Authorization header"),)
     ),
     errors.WrongCredentials: Answer(401, 10000, "Authentication error"),
+    errors.UnknownKey: Answer(403, 9103, "Unknown X-Auth-Key or X-Auth-Email"),
+    errors.ForeignAccount: Answer(403, 10000, "Authentication error"),
     errors.ForeignOrigin: Answer(403, 9109, "{text}"),
 }
 """An error that is not listed is told as the nearest of its base classes is."""
@@ -70,6 +93,30 @@ NO_OBJECT = Answer(404, 7003, "Could not route to {text}, perhaps your object id
 NO_METHOD = Answer(405, 7001, "{text} not supported for requested URI.")
 
 ACCOUNTS = "/client/v4/accounts"
+
+
+def enveloped(told: Told) -> Json:
+    """The Voice of REST."""
+    error: dict[str, object] = {"message": told.message, "code": told.row.code}
+    if told.row.chain:
+        error["error_chain"] = [{"code": code, "message": cause} for code, cause in told.row.chain]
+    return {"errors": [error], "success": False, "result": {} if told.reached else None, "messages": []}
+
+
+def bound(told: Told) -> Json:
+    """The Voice of the binding, which throws `<internalCode>: <description>`."""
+    return {
+        "internalCode": told.row.code,
+        "message": told.message,
+        "name": "AiError",
+        "description": told.description,
+        "httpCode": told.row.status,
+    }
+
+
+def speak(request: Request, voice: Voice) -> None:
+    """Tell every error of `request` in `voice` from here on."""
+    request.state.voice = voice
 
 
 def begin(request: Request) -> str:
@@ -96,6 +143,11 @@ def success(
     if result_info is not None:
         body["result_info"] = result_info
     return _respond(request, 200, body, headers or {})
+
+
+def bare(request: Request, result: Json, headers: Mapping[str, str]) -> Response:
+    """`result` and nothing around it, as the binding hands it on."""
+    return _respond(request, 200, result, headers)
 
 
 def failure(request: Request, error: Exception) -> Response:
@@ -144,16 +196,11 @@ class LastResort:
 
 
 def _tell(request: Request, row: Answer, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    message = row.form.format(text=text)
+    description = row.form.format(text=text)
     request_id = _request_id(request)
-    told: dict[str, object] = {
-        "message": f"AiError: {message} ({request_id})" if request_id else message,
-        "code": row.code,
-    }
-    if row.chain:
-        told["error_chain"] = [{"code": code, "message": cause} for code, cause in row.chain]
-    body = {"errors": [told], "success": False, "result": {} if request_id else None, "messages": []}
-    return _respond(request, row.status, body, headers or {})
+    message = f"{row.prefix}{description} ({request_id})" if request_id else description
+    voice: Voice = getattr(request.state, "voice", enveloped)
+    return _respond(request, row.status, voice(Told(row, message, description, bool(request_id))), headers or {})
 
 
 def _respond(request: Request, status: int, body: Json, headers: Mapping[str, str]) -> Response:

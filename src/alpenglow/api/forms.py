@@ -24,6 +24,9 @@ IMAGE = "input_image_"
 MAX_GUIDANCE = 20.0
 MAX_SEED = 2**63 - 1
 
+UNSET = ("undefined", "null")
+"""What JavaScript writes into a query for a value that is not there."""
+
 DECODERS = 2
 """Requests whose references are decoded at a time: a decoded photograph takes far more memory than its file."""
 
@@ -45,6 +48,7 @@ class RunInput(BaseModel):
     input_image_2: bytes | None = None
     input_image_3: bytes | None = None
     output_format: ImageFormat = "jpeg"
+    rejectIfBusy: bool = False  # noqa: N815 - the option's own name
 
     @property
     def images(self) -> tuple[bytes | None, ...]:
@@ -66,15 +70,19 @@ class SearchInput(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the caller asked for. `notes` are sentences for the caller on what was done other than asked."""
+    """What the caller asked for. `notes` are sentences for the caller on what was done other than asked.
+
+    With `reject_if_busy` the caller wants a refusal at once rather than a place in the queue.
+    """
 
     generation: GenerationRequest
     output_format: ImageFormat
     notes: tuple[str, ...]
+    reject_if_busy: bool
 
 
 class RunReader:
-    """Reads runs off HTTP requests within the limits of the settings."""
+    """Reads runs off HTTP requests within the limits of the settings: first the `fields` of a body, then the `run`."""
 
     def __init__(self, settings: Settings) -> None:
         self._max_pixels = settings.max_reference_pixels
@@ -87,12 +95,17 @@ class RunReader:
 
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_parts, part_limit)
 
-    async def read(self, request: Request, model: str) -> Run:
-        """The run in the body of `request`, for `model` as written.
+    async def fields(self, request: Request) -> Fields:
+        """The body of `request`, whichever form it has. Raises InvalidInput, RequestTooLarge and ClientDisconnect."""
+        return await read_fields(request.headers, request.stream(), self._limits)
 
-        Raises InvalidInput, InvalidImage or RequestTooLarge, and ClientDisconnect if the caller leaves meanwhile.
+    async def run(self, model: str, *sources: Fields) -> Run:
+        """The run, for `model` as written, that the fields of all `sources` describe; the later source wins.
+
+        Raises InvalidInput, InvalidImage or RequestTooLarge.
         """
-        run = check(await read_fields(request.headers, request.stream(), self._limits))
+        fields = {name: value for source in sources for name, value in source.items() if value is not None}
+        run = check(fields)
         sent = [image for image in run.images if image is not None]
         async with self._decoding:
             read = await asyncio.to_thread(_read_references, sent, self._max_pixels)
@@ -106,7 +119,21 @@ class RunReader:
             guidance=run.guidance,
             references=references,
         )
-        return Run(generation, run.output_format, (*_size_notes(run, generation), *notes))
+        notes = (*_size_notes(run, generation), *notes)
+        return Run(generation, run.output_format, notes, run.rejectIfBusy)
+
+
+def query(request: Request) -> dict[str, str]:
+    """The fields that the URL carries."""
+    return {name: value for name, value in request.query_params.items() if value not in UNSET}
+
+
+def inner(fields: Fields, name: str) -> Fields:
+    """The object under `name`, none being an empty one. Raises InvalidInput for anything else."""
+    value = fields.get(name)
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise InvalidInput(f"Type mismatch of '/{name}', 'object' not in '{_SENT[type(value)]}'")
 
 
 def check(fields: Fields) -> RunInput:
@@ -192,7 +219,13 @@ _WORDING: Mapping[str, str] = {
 """Pydantic's error type -> Cloudflare's validator's text, as far as it is known; its limits go in by name."""
 
 _MISMATCH = "Type mismatch of {at}, '{wanted}' not in '{sent}'"
-_WANTED: Mapping[str, str] = {"int": "integer", "float": "number", "string": "string", "bytes": "string"}
+_WANTED: Mapping[str, str] = {
+    "int": "integer",
+    "float": "number",
+    "string": "string",
+    "bytes": "string",
+    "bool": "boolean",
+}
 """First word of pydantic's other error types -> JSON type."""
 
 _SENT: Mapping[type, str] = {
