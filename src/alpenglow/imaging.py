@@ -4,12 +4,12 @@ Knows Pillow and nothing of HTTP, of models or of torch. Everything here is CPU 
 event loop move it to a thread.
 """
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -174,7 +174,7 @@ def _xmp(provenance: Provenance) -> bytes:
         "Iptc4xmpExt:AISystemUsed": provenance.model,
         "Iptc4xmpExt:AIPromptInformation": provenance.entries().get("Description"),
     }
-    properties = " ".join(f"{name}={quoteattr(value)}" for name, value in said.items() if value)
+    properties = " ".join(f'{name}="{html.escape(value)}"' for name, value in said.items() if value)
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
