@@ -7,6 +7,7 @@ Knows nothing of HTTP and of torch; `device` and `models` are only names here.
 
 import ipaddress
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,8 @@ from alpenglow.errors import SettingsError
 
 PREFIX = "ALPENGLOW_"
 DEFAULT_FILE = Path("alpenglow.toml")
+
+SECRETS = ("token", "ledger_url")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; in the environment separated by commas."""
@@ -44,6 +47,12 @@ class Settings(BaseSettings):
     port: int = Field(8770, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     token: SecretStr | None = Field(None, min_length=1, description="Bearer token that callers must send.")
     allow_anonymous: bool = Field(default=False, description="Listen beyond loopback without a token.")
+    ledger_url: SecretStr | None = Field(
+        None, min_length=1, description="Ledger of accounts and tokens: local, sqlite:///file or postgresql://..."
+    )
+    server_name: str = Field(
+        default_factory=platform.node, min_length=1, description="Of this server, among those that share a ledger."
+    )
     cors_origins: Names = Field(
         (), description="Origins of web pages that may call, such as http://a.example; * is any."
     )
@@ -107,9 +116,22 @@ class Settings(BaseSettings):
         """`a, b` of the environment is ("a", "b")."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
+    @field_validator("ledger_url")
+    @classmethod
+    def _local_file(cls, value: SecretStr | None) -> SecretStr | None:
+        """`local` is a file of ours in the user's data folder."""
+        return local_ledger() if value is not None and value.get_secret_value() == "local" else value
+
+    @model_validator(mode="after")
+    def _one_kind_of_token(self) -> Self:
+        if self.token is not None and self.ledger_url is not None:
+            raise ValueError(f"set {PREFIX}TOKEN or {PREFIX}LEDGER_URL: a ledger has tokens of its own")
+        return self
+
     @model_validator(mode="after")
     def _anonymous_only_on_loopback(self) -> Self:
-        if self.token is None and not self.allow_anonymous and not is_loopback(self.host):
+        guarded = self.token is not None or self.ledger_url is not None
+        if not guarded and not self.allow_anonymous and not is_loopback(self.host):
             raise ValueError(
                 f"listening on {self.host} without a token lets anyone on the network use this machine: set "
                 f"{PREFIX}TOKEN, or {PREFIX}ALLOW_ANONYMOUS=true if that is what you want"
@@ -125,6 +147,12 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def local_ledger() -> SecretStr:
+    """The URL of the ledger called `local`: a SQLite file, by the XDG base directory specification."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return SecretStr(f"sqlite:///{data / 'alpenglow' / 'ledger.db'}")
+
+
 def _cache_dir() -> Path:
     """Our folder under the user's cache, by the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alpenglow"
@@ -137,6 +165,6 @@ def _in_words(error: ValidationError) -> str:
         field = str(fault["loc"][0]) if fault["loc"] else ""
         message = fault["msg"].removeprefix("Value error, ")
         known = field in Settings.model_fields
-        shown = "" if not field or field == "token" else f" (got {fault['input']!r})"
+        shown = "" if not field or field in SECRETS else f" (got {fault['input']!r})"
         lines.append(f"{PREFIX + field.upper() if known else field or 'Settings'}: {message}{shown}")
     return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""A URL -> an engine whose schema is the newest. Knows what SQLite and PostgreSQL need to keep money safe."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from alpenglow.errors import LedgerError
+
+MIGRATIONS = "alpenglow.ledger:migrations"
+MIGRATION_LOCK = 0x616C70656E
+"""Number of the PostgreSQL advisory lock that lets one process at a time migrate."""
+
+BUSY_MILLISECONDS = 10_000
+"""How long a SQLite transaction waits for another one's end."""
+
+
+def connect(url: str) -> Engine:
+    """An engine for the database at `url`, migrated. Raises LedgerError, without the URL's password in its text."""
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            engine = _sqlite(address)
+        else:
+            engine = create_engine(_with_our_driver(address), pool_pre_ping=True)
+        with engine.begin() as connection:
+            migrate(connection)
+    except ModuleNotFoundError as error:
+        raise LedgerError(f"The ledger needs {error.name}: pip install 'alpenglow[postgresql]'") from error
+    except (SQLAlchemyError, OSError) as error:
+        shown = address.render_as_string() if "address" in locals() else "its URL"
+        cause = str(getattr(error, "orig", error)).strip()
+        raise LedgerError(f"The ledger at {shown} cannot be opened: {cause}") from error
+    return engine
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to `revision` within the transaction of `connection`."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """All of the block or nothing. Raises LedgerError where the database fails, IntegrityError where it refuses."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        raise LedgerError(f"The ledger failed: {getattr(error, 'orig', error)}") from error
+
+
+def reading(engine: Engine) -> Engine:
+    """`engine` for transactions that only read: on SQLite they do not wait for writers."""
+    return engine.execution_options(sqlite_begin="DEFERRED")
+
+
+def _with_our_driver(address: URL) -> URL:
+    """`postgres://` and `postgresql://`, as hosting companies write them, mean psycopg 3 here."""
+    if address.drivername in {"postgres", "postgresql"}:
+        return address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() != "postgresql":
+        raise LedgerError(f"A ledger is kept in sqlite or postgresql, not in {address.get_backend_name()}")
+    return address
+
+
+def _sqlite(address: URL) -> Engine:
+    """A file in WAL mode. Transactions that write say so at once, or two of them could wait for each other."""
+    if address.database in {None, "", ":memory:"}:
+        raise LedgerError("A ledger in memory would forget who paid: name a file, as in sqlite:///ledger.db")
+    Path(address.database or "").expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # sqlite3 would begin transactions by its own rules
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine

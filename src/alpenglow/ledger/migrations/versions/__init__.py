@@ -1,0 +1,1 @@
+"""One file a revision; each says what came before it."""
