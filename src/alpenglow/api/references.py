@@ -1,0 +1,59 @@
+"""Reference pictures as clients send them -> RGB arrays no larger than documented. Knows no bodies and no models."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Mapping
+
+from alpenglow.errors import InvalidImage, RequestTooLarge
+from alpenglow.imaging import REFERENCE_SIDE, fit_within, is_image, read_reference
+from alpenglow.request import RGB
+
+DECODERS = 2
+"""Requests whose references are decoded at a time: a decoded photograph takes far more memory than its file."""
+
+
+class ReferenceReader:
+    """Decodes references off the event loop, those of a few requests at a time."""
+
+    def __init__(self, max_pixels: int) -> None:
+        self._max_pixels = max_pixels
+        self._decoding = asyncio.Semaphore(DECODERS)
+
+    async def read(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+        """The pictures of these names, in order, and a note for each that was scaled down to the documented square.
+
+        Raises InvalidImage and RequestTooLarge, which name the picture.
+        """
+        async with self._decoding:
+            return await asyncio.to_thread(_read, sent, self._max_pixels)
+
+
+def _read(sent: Mapping[str, bytes], max_pixels: int) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+    references, notes = [], []
+    for name, data in sent.items():
+        try:
+            picture = read_reference(_image_bytes(data), max_pixels)
+        except (InvalidImage, RequestTooLarge) as error:
+            raise type(error)(f"'/{name}': {error}") from error
+        fitted = fit_within(picture)
+        if fitted is not picture:
+            height, width = picture.shape[:2]
+            notes.append(
+                f"{name} was scaled down from {width} x {height} to {fitted.shape[1]} x {fitted.shape[0]} "
+                f"to fit {REFERENCE_SIDE} x {REFERENCE_SIDE}"
+            )
+        references.append(fitted)
+    return tuple(references), tuple(notes)
+
+
+def _image_bytes(sent: bytes) -> bytes:
+    """The file in `sent`, which is the file itself, base64 (either alphabet, padded or not) or a data URL."""
+    if is_image(sent):
+        return sent
+    encoded = sent.partition(b",")[2] if sent.startswith(b"data:") else sent
+    compact = encoded.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n=")
+    try:
+        return base64.b64decode(compact + b"=" * (-len(compact) % 4), validate=True)
+    except binascii.Error:
+        return sent
