@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import tokenizers
-import torch
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 
@@ -13,6 +12,7 @@ from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.weights.networks import Architecture
+from oracles import randomise
 
 TINY_TEXT = TextEncoderConfig(
     vocab_size=320, hidden_size=16, intermediate_size=24, num_heads=2, num_kv_heads=1, head_dim=8, taps=(1, 2, 3)
@@ -40,28 +40,19 @@ def architecture() -> Architecture:
     return TINY
 
 
-def scrambled(module: nn.Module) -> nn.Module:
-    """No two numbers of it the same, norms and statistics included, so that a swap cannot hide."""
-    generator = torch.Generator().manual_seed(0)
-    for name, tensor in module.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.copy_(torch.rand(tensor.shape, generator=generator) + ("running_var" in name))
-    return module
-
-
 @pytest.fixture
 def transformer() -> nn.Module:
-    return scrambled(Flux2Transformer(TINY.transformer))
+    return randomise(Flux2Transformer(TINY.transformer))
 
 
 @pytest.fixture
 def autoencoder() -> nn.Module:
-    return scrambled(AutoEncoder(TINY.autoencoder))
+    return randomise(AutoEncoder(TINY.autoencoder))
 
 
 @pytest.fixture
 def text_encoder() -> nn.Module:
-    return scrambled(TextEncoder(TINY.text_encoder))
+    return randomise(TextEncoder(TINY.text_encoder))
 
 
 CHAT_TEMPLATE = """\
