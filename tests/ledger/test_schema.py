@@ -1,0 +1,46 @@
+"""Opening: from nothing to the newest schema, and faults told in a sentence without the password."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from alpenglow.errors import LedgerError
+from alpenglow.ledger.database import connect
+from alpenglow.ledger.ledger import Ledger
+from alpenglow.ledger.schema import METADATA
+
+
+def test_the_migrations_lead_to_the_tables_of_the_code(url):
+    engine = connect(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert context.get_current_revision() == "0001"
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_many_may_open_an_empty_database_at_once(url):
+    with ThreadPoolExecutor(4) as threads:
+        ledgers = list(threads.map(lambda _: Ledger.open(url), range(4)))
+    ledgers[0].access.create_account("team")
+    assert [len(ledger.access.accounts()) for ledger in ledgers] == [1] * 4
+    for ledger in ledgers:
+        ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://someone:hushhush@example.org/x", "sqlite or postgresql, not in mysql"),
+        ("postgresql://someone:hushhush@127.0.0.1:1/x?connect_timeout=2", "cannot be opened"),
+        ("sqlite:////proc/nowhere/ledger.db", "cannot be opened"),
+        ("sqlite://", "in memory would forget"),
+        ("hushhush", "its URL cannot be opened"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_without_the_password(url, says):
+    with pytest.raises(LedgerError, match=says) as told:
+        Ledger.open(url)
+    assert "hushhush" not in str(told.value)
