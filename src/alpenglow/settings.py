@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         default=False, description="Take guidance as 1 on distilled models, as the reference implementations do."
     )
 
+    strict: bool = Field(
+        default=False, description="Refuse what Cloudflare refuses: JSON bodies, input images over 512 x 512."
+    )
     max_body_bytes: int = Field(64_000_000, ge=1, description="Largest request body.")
     max_parts: int = Field(32, ge=1, description="Most fields in a form.")
     max_image_bytes: int = Field(20_000_000, ge=1, description="Largest reference image, as sent.")

@@ -24,7 +24,8 @@ MAX_SEED = 2**63 - 1
 UNSET = ("undefined", "null")
 """What JavaScript writes into a query for a value that is not there."""
 
-Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE, description="Pixels, rounded down to a multiple of 16.")]
+Image = Annotated[bytes, Field(description="A file, or its base64 or data URL; scaled down to fit 512 x 512.")]
 
 
 class RunInput(BaseModel):
@@ -32,17 +33,20 @@ class RunInput(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    prompt: Annotated[str, Field(min_length=1)]
+    prompt: Annotated[str, Field(min_length=1, description="What is to be seen; `image 0` is the first reference.")]
     width: Side = 1024
     height: Side = 768
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
-    guidance: Annotated[FiniteFloat, Field(ge=0, le=MAX_GUIDANCE)] | None = None
-    input_image_0: bytes | None = None
-    input_image_1: bytes | None = None
-    input_image_2: bytes | None = None
-    input_image_3: bytes | None = None
-    output_format: ImageFormat = "jpeg"
-    rejectIfBusy: bool = False  # noqa: N815 - the option's own name
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same makes the same; else drawn.")] | None = None
+    guidance: (
+        Annotated[FiniteFloat, Field(ge=0, le=MAX_GUIDANCE, description="Higher follows the prompt more closely.")]
+        | None
+    ) = None
+    input_image_0: Image | None = None
+    input_image_1: Image | None = None
+    input_image_2: Image | None = None
+    input_image_3: Image | None = None
+    output_format: Annotated[ImageFormat, Field(description="Of the picture. Cloudflare's is always a JPEG.")] = "jpeg"
+    rejectIfBusy: Annotated[bool, Field(description="Rather be refused than wait.")] = False  # noqa: N815 - its name
 
     @property
     def images(self) -> tuple[bytes | None, ...]:
@@ -80,7 +84,8 @@ class RunReader:
     """Reads runs off HTTP requests within the limits of the settings: first the `fields` of a body, then the `run`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._references = ReferenceReader(settings.max_reference_pixels)
+        self._references = ReferenceReader(settings.max_reference_pixels, scale_down=not settings.strict)
+        self._strict = settings.strict
 
         def part_limit(name: str) -> int | None:
             if name.startswith(IMAGE):
@@ -99,6 +104,8 @@ class RunReader:
         Raises InvalidInput, InvalidImage or RequestTooLarge.
         """
         fields = {name: value for source in sources for name, value in source.items() if value is not None}
+        if self._strict and not (is_proxied(model) or any(isinstance(value, bytes) for value in fields.values())):
+            raise InvalidInput("required properties at '/' are 'multipart'")  # values of a form are bytes
         run = check(fields)
         sent = {f"{IMAGE}{index}": image for index, image in enumerate(run.images) if image is not None}
         references, notes = await self._references.read(sent)
@@ -113,6 +120,11 @@ class RunReader:
         )
         notes = (*_size_notes(run, generation), *notes)
         return Run(generation, run.output_format, notes, run.rejectIfBusy)
+
+
+def is_proxied(model: str) -> bool:
+    """Whether `model` is named as in Cloudflare's second catalogue: `author/model`, without `@cf/`."""
+    return "/" in model and not model.startswith("@")
 
 
 def query(request: Request) -> dict[str, str]:
@@ -134,6 +146,11 @@ def check(fields: Fields) -> RunInput:
     Images are numbered from 0 without gaps: a prompt says "image 1", and closing a gap would make it mean another one.
     More than four are refused, not dropped.
     """
+    if "multipart" in fields and "prompt" not in fields:
+        raise InvalidInput(
+            "'/multipart' arrived without its form: a workerd older than 2025-11-25 turns FormData into JSON; update "
+            "wrangler, or send the fields themselves as JSON"
+        )
     beyond = sorted(name for name in fields if name.startswith(IMAGE) and name not in RunInput.model_fields)
     if beyond:
         raise InvalidInput(

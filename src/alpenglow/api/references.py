@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from alpenglow.errors import InvalidImage, RequestTooLarge
+from alpenglow.errors import InvalidImage, InvalidInput, RequestTooLarge
 from alpenglow.imaging import REFERENCE_SIDE, fit_within, is_image, read_reference
 from alpenglow.request import RGB
 
@@ -14,22 +14,26 @@ DECODERS = 2
 
 
 class ReferenceReader:
-    """Decodes references off the event loop, those of a few requests at a time."""
+    """Decodes references off the event loop, those of a few requests at a time.
 
-    def __init__(self, max_pixels: int) -> None:
+    Those larger than the documented square are scaled down to it, or refused.
+    """
+
+    def __init__(self, max_pixels: int, *, scale_down: bool = True) -> None:
         self._max_pixels = max_pixels
+        self._scale_down = scale_down
         self._decoding = asyncio.Semaphore(DECODERS)
 
     async def read(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
         """The pictures of these names, in order, and a note for each that was scaled down to the documented square.
 
-        Raises InvalidImage and RequestTooLarge, which name the picture.
+        Raises InvalidImage, InvalidInput and RequestTooLarge, which name the picture.
         """
         async with self._decoding:
-            return await asyncio.to_thread(_read, sent, self._max_pixels)
+            return await asyncio.to_thread(_read, sent, self._max_pixels, scale_down=self._scale_down)
 
 
-def _read(sent: Mapping[str, bytes], max_pixels: int) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+def _read(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
     references, notes = [], []
     for name, data in sent.items():
         try:
@@ -39,6 +43,8 @@ def _read(sent: Mapping[str, bytes], max_pixels: int) -> tuple[tuple[RGB, ...], 
         fitted = fit_within(picture)
         if fitted is not picture:
             height, width = picture.shape[:2]
+            if not scale_down:
+                raise InvalidInput(f"'/{name}' must be <= {REFERENCE_SIDE}x{REFERENCE_SIDE}, and is {width}x{height}")
             notes.append(
                 f"{name} was scaled down from {width} x {height} to {fitted.shape[1]} x {fitted.shape[0]} "
                 f"to fit {REFERENCE_SIDE} x {REFERENCE_SIDE}"
