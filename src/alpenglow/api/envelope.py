@@ -9,6 +9,7 @@ has neither, and `result` is null.
 
 import json
 import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,8 +27,19 @@ logger = logging.getLogger(__name__)
 Json = Mapping[str, object]
 
 REQUEST_ID = "cf-ai-req-id"
+REQUEST_IDS = (REQUEST_ID, "x-request-id")
+"""Headers of the id: Cloudflare's, and the one that OpenAI's clients report."""
 NOTE_CODE = 10000
 """Code of every entry of `messages`: Cloudflare's own informational messages carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAI:
+    """What OpenAI says where Cloudflare has a code. `status` None is Cloudflare's, `param` None the field at fault."""
+
+    code: str | None = None
+    status: int | None = None
+    param: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class Answer:
     form: str
     prefix: str = "AiError: "
     chain: tuple[tuple[int, str], ...] = ()
+    openai: OpenAI = OpenAI()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,58 +67,80 @@ class Told:
     reached: bool
 
 
-Voice = Callable[[Told], Json]
-"""How a face tells an error: the body that its clients understand."""
+Voice = Callable[[Told], tuple[int, Json]]
+"""How a face tells an error: the status and the body that its clients understand."""
 
+
+TWICE = "AiError: AiError: "
+NO_KEY = OpenAI("invalid_api_key", 401)
 
 TABLE: Mapping[type[Exception], Answer] = {
     # The caller can mend it.
     errors.InvalidInput: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
-    errors.InvalidImage: Answer(400, 3010, "{text}", "AiError: AiError: "),
+    errors.InvalidImage: Answer(400, 3010, "{text}", TWICE, openai=OpenAI("invalid_image")),
     errors.IncompleteRequest: Answer(400, 3003, "Request is missing headers or body: {text}"),
-    errors.RequestTooLarge: Answer(413, 3006, "Request is too large: {text}"),
-    errors.UnknownModel: Answer(400, 5007, "{text}"),
+    errors.RequestTooLarge: Answer(413, 3006, "Request is too large: {text}", openai=OpenAI("request_too_large")),
+    errors.UnknownModel: Answer(400, 5007, "{text}", openai=OpenAI("model_not_found", 404, param="model")),
     errors.BadRequest: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
     # The caller may try again.
-    errors.Overloaded: Answer(429, 3040, "Capacity temporarily exceeded, please try again.", "AiError: AiError: "),
-    errors.RequestTimeout: Answer(408, 3046, "Request timeout", "AiError: AiError: "),
-    errors.AllocationSpent: Answer(429, 4006, "{text}", "AiError: AiError: "),
-    errors.RateLimited: Answer(429, 3021, "{text}", "AiError: AiError: "),
-    errors.EngineClosed: Answer(503, 3040, "{text}"),
+    errors.Overloaded: Answer(
+        429, 3040, "Capacity temporarily exceeded, please try again.", TWICE, openai=OpenAI("overloaded")
+    ),
+    errors.RequestTimeout: Answer(408, 3046, "Request timeout", TWICE, openai=OpenAI("timeout")),
+    errors.AllocationSpent: Answer(429, 4006, "{text}", TWICE, openai=OpenAI("insufficient_quota")),
+    errors.RateLimited: Answer(429, 3021, "{text}", TWICE, openai=OpenAI("rate_limit_exceeded")),
+    errors.EngineClosed: Answer(503, 3040, "{text}", openai=OpenAI("unavailable")),
     ClientDisconnect: Answer(408, 3008, "Request was aborted"),
     # It is our fault; what happened is in the log and nowhere else.
-    errors.AlpenglowError: Answer(500, 8007, "Internal server error", "AiError: AiError: "),
-    Exception: Answer(500, 8007, "Internal server error", "AiError: AiError: "),
+    errors.AlpenglowError: Answer(500, 8007, "Internal server error", TWICE),
+    Exception: Answer(500, 8007, "Internal server error", TWICE),
     # The platform's refusals.
-    errors.MissingCredentials: Answer(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers"),
-    errors.MalformedCredentials: Answer(
-        400, 6003, "Invalid request headers", chain=((6111, "Invalid format for Authorization header"),)
+    errors.MissingCredentials: Answer(
+        400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers", openai=NO_KEY
     ),
-    errors.WrongCredentials: Answer(401, 10000, "Authentication error"),
-    errors.UnknownKey: Answer(403, 9103, "Unknown X-Auth-Key or X-Auth-Email"),
-    errors.ForeignAccount: Answer(403, 10000, "Authentication error"),
-    errors.ForeignOrigin: Answer(403, 9109, "{text}"),
+    errors.MalformedCredentials: Answer(
+        400, 6003, "Invalid request headers", chain=((6111, "Invalid format for Authorization header"),), openai=NO_KEY
+    ),
+    errors.WrongCredentials: Answer(401, 10000, "Authentication error", openai=NO_KEY),
+    errors.UnknownKey: Answer(403, 9103, "Unknown X-Auth-Key or X-Auth-Email", openai=NO_KEY),
+    errors.ForeignAccount: Answer(403, 10000, "Authentication error", openai=OpenAI("foreign_account")),
+    errors.ForeignOrigin: Answer(403, 9109, "{text}", openai=OpenAI("foreign_origin")),
 }
 """An error that is not listed is told as the nearest of its base classes is."""
 
-NO_ROUTE = Answer(400, 7000, "No route for that URI")
+NO_ROUTE = Answer(400, 7000, "No route for that URI", openai=OpenAI("unknown_url", 404))
 NO_OBJECT = Answer(404, 7003, "Could not route to {text}, perhaps your object identifier is invalid?")
-NO_METHOD = Answer(405, 7001, "{text} not supported for requested URI.")
+NO_METHOD = Answer(405, 7001, "{text} not supported for requested URI.", openai=OpenAI("method_not_supported"))
 
 ACCOUNTS = "/client/v4/accounts"
+OPENAI_FACE = "/v1/"
+
+_PARAM = re.compile(r"'/(\w+)|at '/' are '(\w+)")
+"""Where the first field at fault stands in the validator's words."""
 
 
-def enveloped(told: Told) -> Json:
+def enveloped(told: Told) -> tuple[int, Json]:
     """The Voice of REST."""
     error: dict[str, object] = {"message": told.message, "code": told.row.code}
     if told.row.chain:
         error["error_chain"] = [{"code": code, "message": cause} for code, cause in told.row.chain]
-    return {"errors": [error], "success": False, "result": {} if told.reached else None, "messages": []}
+    body = {"errors": [error], "success": False, "result": {} if told.reached else None, "messages": []}
+    return told.row.status, body
 
 
-def bound(told: Told) -> Json:
+def openai(told: Told) -> tuple[int, Json]:
+    """The Voice of OpenAI's routes."""
+    row = told.row.openai
+    status = row.status or told.row.status
+    message = told.description.removeprefix("Error: ")
+    param = row.param or next((found[1] or found[2] for found in _PARAM.finditer(message)), None)
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    return status, {"error": {"message": message, "type": kind, "param": param, "code": row.code}}
+
+
+def bound(told: Told) -> tuple[int, Json]:
     """The Voice of the binding, which throws `<internalCode>: <description>`."""
-    return {
+    return told.row.status, {
         "internalCode": told.row.code,
         "message": told.message,
         "name": "AiError",
@@ -199,14 +234,16 @@ def _tell(request: Request, row: Answer, text: str, headers: Mapping[str, str] |
     description = row.form.format(text=text)
     request_id = _request_id(request)
     message = f"{row.prefix}{description} ({request_id})" if request_id else description
-    voice: Voice = getattr(request.state, "voice", enveloped)
-    return _respond(request, row.status, voice(Told(row, message, description, bool(request_id))), headers or {})
+    usual = openai if request.scope["path"].startswith(OPENAI_FACE) else enveloped
+    voice: Voice = getattr(request.state, "voice", usual)
+    status, body = voice(Told(row, message, description, bool(request_id)))
+    return _respond(request, status, body, headers or {})
 
 
 def _respond(request: Request, status: int, body: Json, headers: Mapping[str, str]) -> Response:
     """ASCII JSON under exactly `application/json`: Cloudflare's binding takes any suffix for a stream."""
     request_id = _request_id(request)
-    known = {REQUEST_ID: request_id} if request_id else {}
+    known = dict.fromkeys(REQUEST_IDS, request_id) if request_id else {}
     content = json.dumps(body, separators=(",", ":"))
     return Response(content, status, {**headers, **known}, media_type="application/json")
 
