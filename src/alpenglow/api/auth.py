@@ -1,43 +1,106 @@
-"""Who may ask. Runs before a byte of the body is read; knows one token and the origin of web pages.
+"""Who may ask. Runs before a byte of the body is read; knows tokens and the origin of web pages.
 
-With a token set, `Authorization: Bearer <token>` is all that counts, wherever the request comes from. Without one
-anybody on this machine may ask, with any credentials or none, except a web page of some other site in the user's
-browser: a form post reaches 127.0.0.1 unasked, and a name that resolves to 127.0.0.1 (DNS rebinding) makes it look
-like the same origin. Both carry an Origin header that is not ours. The Host header proves nothing here: Cloudflare's
-binding sends its own.
+Three ways, by what the server was told:
+
+- With a ledger, its tokens: `Authorization: Bearer <token>`, or the older pair `X-Auth-Email` and `X-Auth-Key`, the key
+  being a token that was made for that address. The account in the path must be one of the token's.
+- With one token set, that token in either form, for any account.
+- Without one, anybody on this machine may ask, with any credentials or none, except a web page of some other site in
+  the user's browser: a form post reaches 127.0.0.1 unasked, and a name that resolves to 127.0.0.1 (DNS rebinding) makes
+  it look like the same origin. Both carry an Origin header that is not ours. The Host header proves nothing here:
+  Cloudflare's binding sends its own.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from alpenglow.errors import ForeignOrigin, MalformedCredentials, MissingCredentials, WrongCredentials
+from alpenglow.errors import (
+    ForeignAccount,
+    ForeignOrigin,
+    MalformedCredentials,
+    MissingCredentials,
+    UnknownKey,
+    WrongCredentials,
+)
+from alpenglow.ledger.access import Token
+from alpenglow.ledger.ledger import Ledger
 from alpenglow.settings import Settings, is_loopback
 
 
-def authenticator(settings: Settings) -> Callable[[Request], Awaitable[None]]:
-    """A dependency for the routes that need a caller. Raises one of the `Refused` errors."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token it is, and which of its accounts pays: the one in the path, else the token's first."""
+
+    token: Token
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller sent: a secret, and an e-mail address if it is a key."""
+
+    secret: str
+    email: str | None
+
+    @property
+    def rejection(self) -> Exception:
+        """The error if nobody knows them."""
+        if self.email is not None:
+            return UnknownKey("the key and the e-mail address do not belong together")
+        return WrongCredentials("the token is not known here")
+
+
+Authenticate = Callable[[Request], Awaitable[None]]
+"""A dependency for routes that need a caller. Raises one of the `Refused` errors."""
+
+
+def authenticator(settings: Settings, ledger: Ledger | None = None) -> Authenticate:
+    """The dependency by these settings. With a ledger, `request.state.caller` is a Caller from then on."""
     token = settings.token.get_secret_value().encode() if settings.token else None
 
     async def authenticate(request: Request) -> None:
-        if token is not None:
-            _check_token(request.headers.get("authorization"), token)
+        if ledger is not None:
+            request.state.caller = await _caller(ledger, request)
+        elif token is not None:
+            credentials = read_credentials(request)
+            if not hmac.compare_digest(credentials.secret.encode("latin-1"), token):  # headers travel as latin-1
+                raise credentials.rejection
         else:
             _check_origin(request.headers.get("origin"), settings.cors_origins)
 
     return authenticate
 
 
-def _check_token(header: str | None, token: bytes) -> None:
+def read_credentials(request: Request) -> Credentials:
+    """What the caller sent. Raises MissingCredentials or MalformedCredentials."""
+    header = request.headers.get("authorization")
+    email, key = request.headers.get("x-auth-email"), request.headers.get("x-auth-key")
+    if header is None and email and key:
+        return Credentials(key, email)
     if header is None:
         raise MissingCredentials("the Authorization header is missing")
     scheme, _, sent = header.partition(" ")
     if scheme.lower() != "bearer" or not sent.strip():
         raise MalformedCredentials("the Authorization header is not Bearer <token>")
-    if not hmac.compare_digest(sent.strip().encode("latin-1"), token):  # headers travel as latin-1
-        raise WrongCredentials("the token is not the one that is set")
+    return Credentials(sent.strip(), None)
+
+
+async def _caller(ledger: Ledger, request: Request) -> Caller:
+    credentials = read_credentials(request)
+    token = await asyncio.to_thread(ledger.access.active_token, credentials.secret)
+    if token is None:
+        raise credentials.rejection
+    if credentials.email is not None and credentials.email.lower() != (token.email or "").lower():
+        raise credentials.rejection
+    account = request.path_params.get("account", token.accounts[0])
+    if account not in token.accounts:
+        raise ForeignAccount(f"the token is not for the account {account}")
+    return Caller(token, account)
 
 
 def _check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from alpenglow import __version__
 from alpenglow.cli.generate import generate
+from alpenglow.cli.ledger import accounts, tokens
 from alpenglow.cli.models import models
 from alpenglow.cli.serve import serve
+from alpenglow.cli.usage import usage
 from alpenglow.errors import AlpenglowError
 
 
@@ -33,6 +35,9 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(generate)
 app.command()(models)
+app.command()(usage)
+app.add_typer(accounts, name="accounts")
+app.add_typer(tokens, name="tokens")
 
 
 def _print_version(asked: bool) -> None:

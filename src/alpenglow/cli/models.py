@@ -1,23 +1,17 @@
 """`alpenglow models`: what may be asked for, and whose weights answer."""
 
 import json
-import sys
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
-from alpenglow.cli.options import Config, open_engine
+from alpenglow.cli.options import AsJson, Config, open_engine, print_table
 from alpenglow.settings import Settings
-
-WIDE = 200
-"""Columns of a table that goes into a file or a pipe: nothing is cut off there."""
 
 
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: a JSON list.")] = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """List the models that may be asked for, and whose weights answer.
@@ -39,4 +33,4 @@ def models(
     )
     for card in cards:
         table.add_row(card.row, card.answered_by, card.api_name, card.licence)
-    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
+    print_table(table)

@@ -1,19 +1,45 @@
-"""Options that several commands share, and the engine that they describe."""
+"""Options that several commands share, and the engine and the ledger that they describe."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 if TYPE_CHECKING:  # torch takes a second to import; help does not need it
     from alpenglow.engine.engine import Engine, Loader
+    from alpenglow.ledger.ledger import Ledger
     from alpenglow.settings import Settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings, instead of ./alpenglow.toml.")]
 Device = Annotated[str | None, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic on a CPU.")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: a JSON list.")]
+LedgerUrl = Annotated[
+    str | None, typer.Option("--ledger", help="local, sqlite:///file or postgresql://...", show_default="local")
+]
+
+WIDE = 200
+"""Columns of a table that goes into a file or a pipe: nothing is cut off there."""
+
+
+def print_table(table: Table) -> None:
+    """As wide as the terminal."""
+    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
+
+
+def open_ledger(url: str | None, config: Path | None) -> Ledger:
+    """The ledger named by the option, else by the settings, else the local one."""
+    from alpenglow.ledger.ledger import Ledger
+    from alpenglow.settings import Settings, local_ledger
+
+    settings = Settings.load({"config_file": config, "ledger_url": url})
+    return Ledger.open((settings.ledger_url or local_ledger()).get_secret_value())
 
 
 def open_engine(settings: Settings) -> tuple[Engine, Loader]:

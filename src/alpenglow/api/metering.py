@@ -1,0 +1,260 @@
+"""What a request costs, and that it is paid exactly when it is delivered. The only file that knows prices.
+
+A face reserves once it knows what is asked for (`Meter.reserve`); all else happens where the answer leaves (`Metered`,
+a middleware): whatever is not a picture delivered is void, be it an error, a cancel or a caller who left. The last
+bytes of an answer are held back until it is settled in the ledger. So nobody holds a whole answer that is not billed;
+and between the settling and the write of those bytes nothing is awaited but the ledger itself, so that only a process
+that is killed within that instant bills what it did not deliver.
+
+Knows nothing of SQL. Without a ledger, prices are told and nothing is kept.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alpenglow.errors import LedgerError, UnknownModel
+from alpenglow.ledger.books import MICRO, Order, Reservation
+from alpenglow.ledger.ledger import Ledger
+from alpenglow.request import EngineClient, GenerationRequest
+from alpenglow.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+NEURONS = "cf-ai-neurons"
+"""Header of an answer with a picture: its price in neurons, two decimals."""
+
+DOLLARS_PER_NEURON = 0.011 / 1000
+MEGAPIXEL = 1024 * 1024
+TILE = 512
+HELD_BACK = 16_384
+"""Bytes at the end of an answer that leave only once it is settled: not more than a connection takes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByMegapixel:
+    """Neurons for the first megapixel made, for each further one, and for each of a reference. Fractions count."""
+
+    first: float
+    further: float
+    reference: float
+
+    def neurons(self, asked: GenerationRequest) -> float:
+        """The price of one picture."""
+        made = asked.width * asked.height / MEGAPIXEL
+        read = sum(picture.shape[0] * picture.shape[1] for picture in asked.references) / MEGAPIXEL
+        return min(made, 1) * self.first + max(made - 1, 0) * self.further + read * self.reference
+
+
+@dataclass(frozen=True, slots=True)
+class ByTile:
+    """Neurons for each square of 512 x 512, a begun one counting in full, of a reference and of the picture made."""
+
+    reference: float
+    made: float
+    steps: int = 1
+
+    def neurons(self, asked: GenerationRequest) -> float:
+        """The price of one picture."""
+        read = sum(_tiles(*picture.shape[:2]) for picture in asked.references)
+        return self.steps * (_tiles(asked.height, asked.width) * self.made + read * self.reference)
+
+
+# Published for klein-9b in dollars ($0.015, $0.002, $0.002), for the others in neurons: developers.cloudflare.com,
+# Workers AI, Pricing. Rows that Cloudflare does not offer cost what the offered one of their size does.
+KLEIN_9B = ByMegapixel(0.015 / DOLLARS_PER_NEURON, 0.002 / DOLLARS_PER_NEURON, 0.002 / DOLLARS_PER_NEURON)
+KLEIN_4B = ByTile(reference=5.37, made=26.05)
+TARIFF: Mapping[str, ByMegapixel | ByTile] = {
+    "demo": ByTile(reference=0, made=0),
+    "klein-4b": KLEIN_4B,
+    "klein-base-4b": KLEIN_4B,
+    "klein-9b": KLEIN_9B,
+    "klein-9b-kv": KLEIN_9B,
+    "klein-base-9b": KLEIN_9B,
+    "dev": ByTile(reference=18.75, made=37.50, steps=50),
+}
+"""Catalogue row -> its price."""
+
+
+def price(row: str, asked: GenerationRequest) -> int:
+    """Millionths of a neuron for one picture by the model of that catalogue row."""
+    return round(TARIFF[row].neurons(asked) * MICRO)
+
+
+def neurons(amount: int) -> float:
+    """An amount of the ledger in neurons."""
+    return amount / MICRO
+
+
+def dollars(amount: int) -> float:
+    """An amount of the ledger in US dollars, by the price of neurons beyond the free ones."""
+    return neurons(amount) * DOLLARS_PER_NEURON
+
+
+def _tiles(height: int, width: int) -> int:
+    return math.ceil(height / TILE) * math.ceil(width / TILE)
+
+
+@dataclass(slots=True)
+class Charge:
+    """One request's price, and its reservation under way or made; None where there is no ledger."""
+
+    amount: int
+    ledger: Ledger | None = None
+    reserving: asyncio.Task[Reservation] | None = None
+
+    async def settle(self) -> None:
+        """The account pays. Raises LedgerError."""
+        if self.ledger and self.reserving:
+            await asyncio.to_thread(self.ledger.books.settle, await self.reserving)
+
+    async def void(self) -> None:
+        """The account does not pay; waits for a reservation that is still on its way. Never raises LedgerError."""
+        if self.ledger is None or self.reserving is None:
+            return
+        await asyncio.wait([self.reserving])
+        if self.reserving.cancelled() or self.reserving.exception():
+            return
+        try:
+            await asyncio.to_thread(self.ledger.books.void, self.reserving.result())
+        except LedgerError:
+            logger.exception("a reservation stays until it expires or the server starts again")
+
+
+class Meter:
+    """Prices requests and reserves what they cost, in `ledger` if there is one."""
+
+    def __init__(self, client: EngineClient, settings: Settings, ledger: Ledger | None) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._holder = holder(settings)
+        self._lifetime = 2 * settings.request_timeout_seconds  # to make the picture, and to hand it over
+
+    async def reserve(self, request: Request, *asked: GenerationRequest) -> None:
+        """Set aside what these pictures, all answers to `request`, cost. Call it once a request, before the work.
+
+        `Metered` settles or voids it. Raises UnknownModel, AllocationSpent, RateLimited.
+        """
+        cards = [self._card(one.model) for one in asked]
+        amount = sum(price(row, one) for (row, _), one in zip(cards, asked, strict=True))
+        request.state.charge = charge = Charge(amount, self._ledger)
+        if self._ledger is None:
+            return
+        order = Order(
+            account=request.state.caller.account,
+            token=request.state.caller.token.id,
+            model=cards[0][1],
+            amount=amount,
+            pictures=len(asked),
+            output_pixels=sum(one.width * one.height for one in asked),
+            input_pixels=sum(picture.shape[0] * picture.shape[1] for one in asked for picture in one.references),
+        )
+        # A task of its own: if we are cancelled here, the charge still knows what the thread came to reserve.
+        reserve = self._ledger.books.reserve
+        charge.reserving = asyncio.create_task(asyncio.to_thread(reserve, order, self._holder, self._lifetime))
+        await asyncio.shield(charge.reserving)
+
+    def _card(self, model: str) -> tuple[str, str]:
+        """Row and API name of a model by any name that the catalogue knows."""
+        for card in self._client.models():
+            if model in {card.row, card.api_name, card.api_name.removeprefix("@cf/")}:
+                return card.row, card.api_name
+        raise UnknownModel(model)
+
+
+def holder(settings: Settings) -> str:
+    """What this server's reservations are known by, so that its next start can void those of a killed one."""
+    return f"{settings.server_name}:{settings.port}"
+
+
+class Metered:
+    """Middleware: tells the price of each picture, and settles or voids what was reserved for it."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI call; `seconds` is the longest that a caller may take to fetch an answer that costs something."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        delivery = _Delivery(scope.setdefault("state", {}), receive, send, self._seconds)
+        try:
+            await self.app(scope, receive, delivery.send)
+        finally:
+            await delivery.close()
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """One answer on its way. `state` is the request's; a charge in it appears while the request is served."""
+
+    state: Mapping[str, object]
+    receive: Receive
+    forward: Send
+    seconds: float
+    delivered: bool = field(default=False, init=False)
+
+    @property
+    def charge(self) -> Charge | None:
+        charge = self.state.get("charge")
+        return charge if isinstance(charge, Charge) and not self.delivered else None
+
+    async def send(self, message: Message) -> None:
+        """Pass `message` on. The end of a charged answer goes by way of the ledger."""
+        charge = self.charge
+        if charge is None:
+            await self.forward(message)
+        elif message["type"] == "http.response.start":
+            await self._begin(charge, message)
+        elif message.get("more_body"):
+            await self.forward(message)
+        else:
+            await self._end(charge, message.get("body", b""))
+
+    async def close(self) -> None:
+        """Void what was not delivered."""
+        if charge := self.charge:
+            await asyncio.shield(charge.void())
+
+    async def _begin(self, charge: Charge, start: Message) -> None:
+        if start["status"] // 100 == 2:
+            price_header = (NEURONS.encode(), f"{neurons(charge.amount):.2f}".encode())
+            await self.forward({**start, "headers": [*start.get("headers", ()), price_header]})
+        else:  # void before the caller knows and tries again
+            await self.close()
+            self.delivered = True
+            await self.forward(start)
+
+    async def _end(self, charge: Charge, body: bytes) -> None:
+        """All but the last bytes; settle; the last bytes. A caller who is gone by then pays nothing."""
+        leaving = asyncio.ensure_future(self._left())
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self.forward(_body(body[:-HELD_BACK], more=True))
+                await self.forward(_body(b"", more=True))  # returns once the connection has taken what came before
+                if leaving.done():
+                    return
+                await charge.settle()
+            if leaving.done():
+                return
+            await self.forward(_body(body[-HELD_BACK:], more=False))
+            self.delivered = True
+        except (TimeoutError, LedgerError):
+            logger.exception("an answer was broken off before its end, and is not billed")
+        finally:
+            leaving.cancel()
+
+    async def _left(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+def _body(data: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more}
