@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         default=False, description="Take guidance as 1 on distilled models, as the reference implementations do."
     )
 
+    embed_prompt: bool = Field(
+        default=False, description="Write the prompt into the pictures' metadata, beside model and seed."
+    )
     strict: bool = Field(
         default=False, description="Refuse what Cloudflare refuses: JSON bodies, input images over 512 x 512."
     )

@@ -11,7 +11,7 @@ import pytest
 from liveserver import MODEL, RUN, LiveServer, PaintingEngine, form, paint, png, problem, serving, wait_until
 from PIL import Image
 
-from alpenglow.imaging import encode
+from alpenglow.imaging import Provenance, encode
 from alpenglow.request import GenerationRequest
 
 
@@ -37,7 +37,7 @@ def test_an_answer_is_the_documented_envelope(server: LiveServer) -> None:
     assert list(body) == ["result", "success", "errors", "messages"]
     assert (list(body["result"]), body["success"], body["errors"], body["messages"]) == (["image"], True, [], [])
     painted = paint(GenerationRequest(MODEL, "a sunset at the alps", 256, 512, 7))
-    assert base64.b64decode(body["result"]["image"]) == encode(painted)
+    assert base64.b64decode(body["result"]["image"]) == encode(painted, provenance=Provenance("demo", 7))
 
 
 def test_defaults(server: LiveServer) -> None:

@@ -169,20 +169,26 @@ def success(
     result_info: Json | None = None,
 ) -> Response:
     """`result` in the envelope. `notes` become `messages`, each `{"code": 10000, "message": sentence}`."""
-    body: dict[str, object] = {
-        "result": result,
-        "success": True,
-        "errors": [],
-        "messages": [{"code": NOTE_CODE, "message": note} for note in notes],
-    }
+    body: dict[str, object] = {"result": result, **around(notes)}
     if result_info is not None:
         body["result_info"] = result_info
     return _respond(request, 200, body, headers or {})
 
 
+def around(notes: tuple[str, ...]) -> Json:
+    """What the envelope of a success adds to its result."""
+    messages = [{"code": NOTE_CODE, "message": note} for note in notes]
+    return {"success": True, "errors": [], "messages": messages}
+
+
 def bare(request: Request, result: Json, headers: Mapping[str, str]) -> Response:
     """`result` and nothing around it, as the binding hands it on."""
     return _respond(request, 200, result, headers)
+
+
+def file(request: Request, data: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """A file as the whole answer, for a caller who accepts nothing else."""
+    return Response(data, 200, {**headers, **_ids(request)}, media_type)
 
 
 def failure(request: Request, error: Exception) -> Response:
@@ -242,10 +248,13 @@ def _tell(request: Request, row: Answer, text: str, headers: Mapping[str, str] |
 
 def _respond(request: Request, status: int, body: Json, headers: Mapping[str, str]) -> Response:
     """ASCII JSON under exactly `application/json`: Cloudflare's binding takes any suffix for a stream."""
-    request_id = _request_id(request)
-    known = dict.fromkeys(REQUEST_IDS, request_id) if request_id else {}
     content = json.dumps(body, separators=(",", ":"))
-    return Response(content, status, {**headers, **known}, media_type="application/json")
+    return Response(content, status, {**headers, **_ids(request)}, media_type="application/json")
+
+
+def _ids(request: Request) -> dict[str, str]:
+    request_id = _request_id(request)
+    return dict.fromkeys(REQUEST_IDS, request_id) if request_id else {}
 
 
 def _request_id(request: Request) -> str | None:

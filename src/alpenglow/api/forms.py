@@ -3,6 +3,7 @@
 Here and in `openai_forms` strings become numbers. Knows nothing of HTTP statuses and of the engine.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -70,7 +71,8 @@ class SearchInput(BaseModel):
 class Run:
     """What the caller asked for. `notes` are sentences for the caller on what was done other than asked.
 
-    With `reject_if_busy` the caller wants a refusal at once rather than a place in the queue.
+    With `reject_if_busy` the caller wants a refusal at once rather than a place in the queue. `quality` is of the file,
+    and with `as_url` it is wanted as a URL.
     """
 
     generation: GenerationRequest
@@ -78,6 +80,7 @@ class Run:
     notes: tuple[str, ...] = ()
     reject_if_busy: bool = False
     quality: int = QUALITY
+    as_url: bool = False
 
 
 class RunReader:
@@ -138,6 +141,24 @@ def inner(fields: Fields, name: str) -> Fields:
     if value is None or isinstance(value, dict):
         return value or {}
     raise mismatch(name, "object", value)
+
+
+def inner_text(fields: Fields, name: str) -> Fields:
+    """The object that the text under `name` is the JSON of, none being an empty one. Raises InvalidInput."""
+    try:
+        return inner({name: json.loads(text(fields, name))}, name) if name in fields else {}
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"'/{name}' is not JSON") from error
+
+
+def text(fields: Fields, name: str) -> str:
+    """The text under `name`. Raises InvalidInput if there is none."""
+    value = fields.get(name)
+    if value is None:
+        raise InvalidInput(f"required properties at '/' are '{name}'")
+    if isinstance(value, str):
+        return value
+    raise mismatch(name, "string", value)
 
 
 def check(fields: Fields) -> RunInput:

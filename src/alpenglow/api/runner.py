@@ -6,7 +6,7 @@ nor status numbers.
 
 import asyncio
 import base64
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from starlette.requests import Request
 
 from alpenglow.api.disconnect import unless_disconnected
 from alpenglow.api.forms import Run
+from alpenglow.api.metering import Meter
 from alpenglow.errors import Overloaded, RequestTimeout
-from alpenglow.imaging import encode
+from alpenglow.imaging import MEDIA_TYPES, Provenance, encode
 from alpenglow.request import EngineClient, GenerationResult
 from alpenglow.settings import Settings
 
@@ -37,6 +38,16 @@ class Picture:
         return base64.b64encode(self.file).decode("ascii")
 
     @property
+    def media_type(self) -> str:
+        """Of the file."""
+        return MEDIA_TYPES[self.asked.output_format]
+
+    @property
+    def data_url(self) -> str:
+        """The file as a URI."""
+        return f"data:{self.media_type};base64,{self.base64}"
+
+    @property
     def headers(self) -> dict[str, str]:
         """What the answer says about the picture."""
         return {WEIGHTS: self.result.answered_by, SEED: str(self.result.seed)}
@@ -45,8 +56,10 @@ class Picture:
 class Runner:
     """Makes pictures for all faces of one server."""
 
-    def __init__(self, client: EngineClient, settings: Settings) -> None:
+    def __init__(self, client: EngineClient, settings: Settings, meter: Meter) -> None:
         self._client = client
+        self._meter = meter
+        self._embed_prompt = settings.embed_prompt
         self._seconds = settings.request_timeout_seconds
 
     async def run(self, request: Request, reading: Coroutine[Any, Any, Run]) -> Picture:
@@ -55,15 +68,42 @@ class Runner:
         Raises what `reading` and the engine raise, Overloaded at once if the caller rather leaves than waits,
         RequestTimeout, and ClientDisconnect once the caller is gone; the work is then cancelled.
         """
+
+        async def read_one() -> tuple[Run]:
+            return (await reading,)
+
+        return (await self.run_all(request, read_one()))[0]
+
+    async def run_all(self, request: Request, reading: Coroutine[Any, Any, Sequence[Run]]) -> tuple[Picture, ...]:
+        """Like `run` for several pictures, made side by side: all of them, or the first error."""
         try:
             async with asyncio.timeout(self._seconds):
                 asked = await reading
-                if asked.reject_if_busy and self._busy():
+                if any(one.reject_if_busy for one in asked) and self._busy():
                     raise Overloaded("other requests are under way")
-                result = await unless_disconnected(request.receive, self._client.generate(asked.generation))
-                file = await asyncio.to_thread(encode, result.image, asked.output_format)
+                await self._meter.reserve(request, *(one.generation for one in asked))
+                return await unless_disconnected(request.receive, self._make_all(asked))
         except TimeoutError as error:
             raise RequestTimeout(f"no answer within {self._seconds:g} seconds") from error
+
+    async def _make_all(self, asked: Sequence[Run]) -> tuple[Picture, ...]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                making = [group.create_task(self._make(one)) for one in asked]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(one.result() for one in making)
+
+    async def _make(self, asked: Run) -> Picture:
+        result = await self._client.generate(asked.generation)
+        prompt = asked.generation.prompt if self._embed_prompt else None
+        file = await asyncio.to_thread(
+            encode,
+            result.image,
+            asked.output_format,
+            quality=asked.quality,
+            provenance=Provenance(result.answered_by, result.seed, prompt),
+        )
         return Picture(asked, result, file)
 
     def _busy(self) -> bool:
