@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from alpenglow.cli.options import Config, Device, Threads, open_engine
 from alpenglow.errors import AlpenglowError, InvalidImage
-from alpenglow.imaging import REFERENCE_SIDE, ImageFormat, encode, fit_within, read_reference
+from alpenglow.imaging import REFERENCE_SIDE, ImageFormat, Provenance, encode, fit_within, read_reference
 from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, RGB, GenerationRequest, GenerationResult, random_seed
 from alpenglow.request import Progress as StepsDone
 from alpenglow.settings import Settings
@@ -77,8 +77,9 @@ def generate(
     began = time.perf_counter()
     result = _run(settings, request)
     seconds = time.perf_counter() - began
+    provenance = Provenance(result.answered_by, result.seed, prompt if settings.embed_prompt else None)
     try:
-        output.write_bytes(encode(result.image, FORMATS[output.suffix.lower()]))
+        output.write_bytes(encode(result.image, FORMATS[output.suffix.lower()], provenance=provenance))
     except OSError as error:
         raise AlpenglowError(f"{output} cannot be written: {error.strerror}") from error
     typer.echo(
