@@ -16,6 +16,7 @@ from PIL import Image
 
 from alpenglow.api.app import create_app
 from alpenglow.errors import EngineClosed, Overloaded, UnknownModel
+from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import (
     EngineStatus,
     GenerationRequest,
@@ -106,10 +107,12 @@ class LiveServer:
 
 
 @contextmanager
-def serving(engine: PaintingEngine | None = None, **settings: object) -> Iterator[LiveServer]:
+def serving(
+    engine: PaintingEngine | None = None, ledger: Ledger | None = None, **settings: object
+) -> Iterator[LiveServer]:
     """The real app over HTTP until the block ends."""
     engine = engine or PaintingEngine()
-    app = create_app(engine, Settings.load(settings))
+    app = create_app(engine, Settings.load(settings), ledger)
     server = uvicorn.Server(
         uvicorn.Config(app, "127.0.0.1", 0, ws="none", log_config=None, timeout_graceful_shutdown=1)
     )

@@ -102,22 +102,29 @@ def _tiles(height: int, width: int) -> int:
 
 @dataclass(slots=True)
 class Charge:
-    """One request's price, and its reservation under way or made; None where there is no ledger."""
+    """One request's price, and what the ledger does about it; nothing where there is no ledger.
+
+    The ledger's threads cannot be cancelled with the request: each is a task that `void` waits for, so that nothing
+    comes after it.
+    """
 
     amount: int
     ledger: Ledger | None = None
     reserving: asyncio.Task[Reservation] | None = None
+    settling: asyncio.Task[None] | None = None
 
     async def settle(self) -> None:
         """The account pays. Raises LedgerError."""
         if self.ledger and self.reserving:
-            await asyncio.to_thread(self.ledger.books.settle, await self.reserving)
+            pay = asyncio.to_thread(self.ledger.books.settle, await self.reserving)
+            self.settling = asyncio.create_task(pay)
+            await asyncio.shield(self.settling)
 
     async def void(self) -> None:
-        """The account does not pay; waits for a reservation that is still on its way. Never raises LedgerError."""
+        """The account does not pay. Never raises LedgerError: what stays reserved is voided at the next start."""
         if self.ledger is None or self.reserving is None:
             return
-        await asyncio.wait([self.reserving])
+        await asyncio.gather(*filter(None, (self.reserving, self.settling)), return_exceptions=True)
         if self.reserving.cancelled() or self.reserving.exception():
             return
         try:
@@ -154,7 +161,6 @@ class Meter:
             output_pixels=sum(one.width * one.height for one in asked),
             input_pixels=sum(picture.shape[0] * picture.shape[1] for one in asked for picture in one.references),
         )
-        # A task of its own: if we are cancelled here, the charge still knows what the thread came to reserve.
         reserve = self._ledger.books.reserve
         charge.reserving = asyncio.create_task(asyncio.to_thread(reserve, order, self._holder, self._lifetime))
         await asyncio.shield(charge.reserving)
@@ -239,9 +245,9 @@ class _Delivery:
             async with asyncio.timeout(self.seconds):
                 await self.forward(_body(body[:-HELD_BACK], more=True))
                 await self.forward(_body(b"", more=True))  # returns once the connection has taken what came before
-                if leaving.done():
-                    return
-                await charge.settle()
+            if leaving.done():
+                return
+            await charge.settle()
             if leaving.done():
                 return
             await self.forward(_body(body[-HELD_BACK:], more=False))
