@@ -27,6 +27,12 @@ def serve(
     ] = None,
     device: Device = None,
     threads: Threads = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            help="Ledger of accounts and tokens: local, sqlite:///file, postgresql://...", show_default="none"
+        ),
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")] = None,
     config: Config = None,
 ) -> None:
@@ -49,6 +55,12 @@ def serve(
 
     read -rs ALPENGLOW_TOKEN && export ALPENGLOW_TOKEN
     alpenglow serve --host 0.0.0.0
+
+    For several callers, each with tokens, limits and usage of its own:
+
+    alpenglow accounts create team --daily-neurons 10000
+    alpenglow tokens create team
+    alpenglow serve --ledger local
     """
     settings = Settings.load(
         {
@@ -57,6 +69,7 @@ def serve(
             "models": model,
             "device": device,
             "threads": threads,
+            "ledger_url": ledger,
             "log_level": log_level,
             "config_file": config,
         }
@@ -77,7 +90,9 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         console.print(
             "Own weights are loaded by name: alpenglow serve --model klein-9b (see alpenglow models).", soft_wrap=True
         )
-    if settings.token is None:
+    if settings.ledger_url is not None:
+        console.print("Tokens of the ledger are required: alpenglow tokens create ACCOUNT makes one.")
+    elif settings.token is None:
         console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")
 
 
@@ -86,18 +101,25 @@ def _listen(settings: Settings) -> None:
     import uvicorn
 
     from alpenglow.api.app import create_app
+    from alpenglow.api.metering import holder
+    from alpenglow.ledger.ledger import Ledger
 
+    ledger = Ledger.open(settings.ledger_url.get_secret_value()) if settings.ledger_url else None
     engine, loader = open_engine(settings)
     announce(engine.models(), settings)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
+        if ledger is not None:
+            await asyncio.to_thread(ledger.books.recover, holder(settings))
         engine.start(loader)
         yield
         await asyncio.to_thread(engine.close)
+        if ledger is not None:
+            ledger.close()
 
     uvicorn.run(
-        create_app(engine, settings, lifespan),
+        create_app(engine, settings, ledger, lifespan),
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
