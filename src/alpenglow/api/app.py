@@ -11,9 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from alpenglow import __version__
-from alpenglow.api import binding, envelope, health, runner, workers_ai
+from alpenglow.api import binding, envelope, health, identity, listing, openai_images, runner, usage, workers_ai
+from alpenglow.api.auth import authenticator
+from alpenglow.api.metering import NEURONS, Meter, Metered
 from alpenglow.api.runner import Runner
 from alpenglow.errors import AlpenglowError
+from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import EngineClient
 from alpenglow.settings import Settings
 
@@ -28,27 +31,40 @@ HANDLERS: dict[int | type[Exception], Callable[..., Any]] = {
 }
 
 
-def create_app(client: EngineClient, settings: Settings, lifespan: Lifespan | None = None) -> FastAPI:
-    """The server's application. `lifespan` starts and stops what `client` needs, if whoever calls does not."""
+def create_app(
+    client: EngineClient, settings: Settings, ledger: Ledger | None = None, lifespan: Lifespan | None = None
+) -> FastAPI:
+    """The server's application. `ledger`, if there is one, says who may ask and keeps what it costs.
+
+    `lifespan` starts and stops what `client` needs, if whoever calls does not.
+    """
     app = FastAPI(
         title="alpenglow",
         version=__version__,
         lifespan=lifespan,
         exception_handlers=HANDLERS,
         redirect_slashes=False,
-        openapi_url=None,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
     )
     app.include_router(health.routes(client))
-    engine = Runner(client, settings)
-    app.include_router(workers_ai.routes(client, settings, engine))
-    app.include_router(binding.routes(client, settings, engine))
+    authenticate = authenticator(settings, ledger)
+    engine = Runner(client, settings, Meter(client, settings, ledger))
+    app.include_router(workers_ai.routes(settings, engine, authenticate))
+    app.include_router(binding.routes(settings, engine, authenticate))
+    app.include_router(openai_images.routes(client, settings, engine, authenticate))
+    app.include_router(listing.routes(client, settings, authenticate))
+    app.include_router(identity.routes(authenticate))
+    if ledger is not None:
+        app.include_router(usage.routes(ledger, authenticate))
     app.add_middleware(envelope.LastResort)
+    app.add_middleware(Metered, seconds=settings.request_timeout_seconds)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
-            expose_headers=[envelope.REQUEST_ID, runner.WEIGHTS, runner.SEED],
+            allow_headers=["*"],  # SDKs send a dozen of their own
+            expose_headers=[*envelope.REQUEST_IDS, NEURONS, runner.WEIGHTS, runner.SEED],
         )
     return app

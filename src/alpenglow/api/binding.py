@@ -8,62 +8,47 @@ Knows no status numbers and no weights.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
-from alpenglow.api import envelope
-from alpenglow.api.auth import authenticator
-from alpenglow.api.body import parse_json
-from alpenglow.api.forms import Run, RunReader, SearchInput, inner, query
-from alpenglow.api.listing import search
+from alpenglow.api import envelope, proxied
+from alpenglow.api.auth import Authenticate
+from alpenglow.api.forms import Run, RunInput, RunReader, inner, inner_text, is_proxied, query
 from alpenglow.api.runner import Runner
+from alpenglow.api.schemas import json_with, plain
 from alpenglow.errors import IncompleteRequest
-from alpenglow.request import EngineClient
 from alpenglow.settings import Settings
 
 MODEL = "cf-consn-model-id"
 """Header: the model, after a prefix and a colon where the Worker set one."""
 
 
-def routes(client: EngineClient, settings: Settings, runner: Runner) -> APIRouter:
+def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> APIRouter:
     """`/run` and its like, beside which the REST face has room on the same port. Any Host will do."""
-    router = APIRouter(dependencies=[Depends(authenticator(settings))])
+    # The voice comes first: a refusal by the authenticator is to be told in it as well.
+    router = APIRouter(dependencies=[Depends(_speak), Depends(authenticate)], tags=["binding"])
     reader = RunReader(settings)
 
-    async def read(request: Request) -> Run:
+    async def read(request: Request, header: str) -> Run:
+        model = header.rpartition(":")[2]
+        if not model:
+            raise IncompleteRequest(MODEL)
         sent = await reader.fields(request)
         given = query(request)
-        beside = parse_json(given.pop("userInputs", "{}"))
+        beside = inner_text(given, "userInputs")
         inputs = inner(sent, "inputs") if "inputs" in sent else sent
-        return await reader.run(_model(request), given, inner(sent, "options"), beside, inputs)
+        return await reader.run(model, given, inner(sent, "options"), beside, inputs)
 
-    # The voice comes first: a refusal by the authenticator is to be told in it as well.
-    speaking = APIRouter(dependencies=[Depends(_speak), Depends(authenticator(settings))])
-
-    @speaking.post("/run")
-    @speaking.post("/ai-gateway/run")
-    async def run(request: Request) -> Response:
+    @router.post("/run", openapi_extra=json_with(inputs=plain(RunInput), options={"type": "object"}))
+    @router.post("/ai-gateway/run", openapi_extra=json_with(inputs=plain(RunInput), options={"type": "object"}))
+    async def run(request: Request, model: Annotated[str, Header(alias=MODEL)] = "") -> Response:
         envelope.begin(request)
-        picture = await runner.run(request, read(request))
-        return envelope.bare(request, {"image": picture.base64}, picture.headers)
+        picture = await runner.run(request, read(request, model))
+        second_catalogue = is_proxied(picture.asked.generation.model)
+        result = proxied.completed(picture) if second_catalogue else {"image": picture.base64}
+        return envelope.bare(request, result, picture.headers)
 
-    @router.get("/ai-api/models/search")
-    async def models(request: Request, wanted: Annotated[SearchInput, Query()]) -> Response:
-        return search(request, client, wanted)
-
-    @router.get("/to-everything/markdown/supported")
-    async def markdown(request: Request) -> Response:
-        return envelope.success(request, [])  # no kind of file is turned into Markdown here
-
-    router.include_router(speaking)
     return router
 
 
 def _speak(request: Request) -> None:
     envelope.speak(request, envelope.bound)
-
-
-def _model(request: Request) -> str:
-    named = request.headers.get(MODEL, "").rpartition(":")[2]
-    if not named:
-        raise IncompleteRequest(MODEL)
-    return named

@@ -46,21 +46,10 @@ async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], 
     async for chunk in chunks:
         start = (start + chunk).lstrip()
         if start.startswith(b"{"):
-            return parse_json(start + b"".join([chunk async for chunk in chunks]))
+            return _parse_json(start + b"".join([chunk async for chunk in chunks]))
         if b"\n" in start or len(start) > MAX_BOUNDARY_LINE:
             return await _read_form(_boundary(headers, start), start, chunks, limits)
     return await _read_form(_boundary(headers, start), start, chunks, limits) if start else {}
-
-
-def parse_json(body: str | bytes) -> Fields:
-    """The members of a JSON object. Raises InvalidInput."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested to death
-        raise InvalidInput("the body begins like JSON and is none") from error
-    if not isinstance(fields, dict):
-        raise InvalidInput(NEITHER)
-    return fields
 
 
 class MultipartForm:
@@ -204,6 +193,14 @@ def _boundary(headers: Mapping[str, str], start: bytes) -> bytes:
     content_type, options = parse_options_header(headers.get("content-type", ""))
     named = options.get(b"boundary") if content_type == b"multipart/form-data" else None
     return named or first_line.removeprefix(b"--")
+
+
+def _parse_json(body: bytes) -> Fields:
+    try:
+        fields: Fields = json.loads(body)
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested to death
+        raise InvalidInput("the body begins like JSON and is none") from error
+    return fields
 
 
 async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

@@ -1,10 +1,23 @@
-"""The models as Cloudflare lists them, for every face that is asked for them. Knows no weights."""
+"""What there is to ask for, as Cloudflare lists it under both faces: models, their schemas, tasks, authors.
 
-from fastapi import Request, Response
+Knows no weights. What this server has none of, fine-tunes and conversions to Markdown, is an empty list: clients that
+look before they ask find nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alpenglow.api import envelope
+from alpenglow.api.auth import Authenticate
 from alpenglow.api.forms import SearchInput
+from alpenglow.api.schemas import OUTPUT, input_schema
+from alpenglow.errors import UnknownModel
 from alpenglow.request import EngineClient, ModelCard
+from alpenglow.settings import Settings
+
+REST = "/client/v4/accounts/{account}/ai"
 
 TASK = {
     "id": "3d6e1f35-341b-4915-a6c8-9a7142a9033a",
@@ -12,24 +25,72 @@ TASK = {
     "description": "Makes a picture from words, and from other pictures where some are given.",
 }
 
+NOTHING = (
+    f"{REST}/finetunes",
+    f"{REST}/finetunes/public",
+    f"{REST}/tomarkdown/supported",
+    "/to-everything/markdown/supported",
+)
+"""Lists that are empty here."""
 
-def search(request: Request, client: EngineClient, wanted: SearchInput) -> Response:
-    """One page of the models that match. Past the last page it is empty: clients ask on until it is."""
-    found = [card for card in client.models() if _matches(card, wanted)]
+Wanted = Annotated[SearchInput, Query()]
+
+
+def routes(client: EngineClient, settings: Settings, authenticate: Authenticate) -> APIRouter:
+    """The lists. Past its last page each is empty: clients ask on until it is."""
+    router = APIRouter(dependencies=[Depends(authenticate)], tags=["lists"])
+
+    @router.get("/ai-api/models/search")
+    @router.get(f"{REST}/models/search")
+    async def models(request: Request, wanted: Wanted) -> Response:
+        return page(request, [_listed(card) for card in client.models() if _matches(card, wanted)], wanted)
+
+    @router.get(f"{REST}/models/schema")
+    async def schema(request: Request, model: str) -> Response:
+        if model not in {name for card in client.models() for name in (card.api_name, _unprefixed(card), card.row)}:
+            raise UnknownModel(model)
+        return envelope.success(request, {"input": input_schema(strict=settings.strict), "output": OUTPUT})
+
+    @router.get(f"{REST}/tasks/search")
+    async def tasks(request: Request, wanted: Wanted) -> Response:
+        return page(request, [TASK] if wanted.search.lower() in TASK["name"].lower() else [], wanted)
+
+    @router.get(f"{REST}/authors/search")
+    async def authors(request: Request, wanted: Wanted) -> Response:
+        names = sorted({_author(card) for card in client.models()})
+        return page(request, [{"name": name} for name in names if wanted.search.lower() in name.lower()], wanted)
+
+    async def nothing(request: Request) -> Response:
+        return envelope.success(request, [])
+
+    for path in NOTHING:
+        router.add_api_route(path, nothing, methods=["GET"])
+    return router
+
+
+def page(request: Request, found: Sequence[object], wanted: SearchInput) -> Response:
+    """The page that is wanted of all that was found."""
     first = (wanted.page - 1) * wanted.per_page
-    page = [_listed(card) for card in found[first : first + wanted.per_page]]
-    info = {"count": len(page), "page": wanted.page, "per_page": wanted.per_page, "total_count": len(found)}
-    return envelope.success(request, page, result_info=info)
+    shown = found[first : first + wanted.per_page]
+    info = {"count": len(shown), "page": wanted.page, "per_page": wanted.per_page, "total_count": len(found)}
+    return envelope.success(request, shown, result_info=info)
+
+
+def _unprefixed(card: ModelCard) -> str:
+    return card.api_name.removeprefix("@cf/")
+
+
+def _author(card: ModelCard) -> str:
+    return _unprefixed(card).rpartition("/")[0]
 
 
 def _matches(card: ModelCard, wanted: SearchInput) -> bool:
     """As Cloudflare has it: `task` is the exact name, `author` the middle of the model's, `search` any text of it."""
-    author = card.api_name.split("/")[-2] if "/" in card.api_name else ""
     text = f"{card.api_name} {card.title} {card.description}".lower()
     return (
         wanted.search.lower() in text
         and wanted.task in ("", TASK["name"])
-        and wanted.author.lower() in ("", author.lower())
+        and wanted.author.lower() in ("", _author(card).lower())
     )
 
 

@@ -1,38 +1,58 @@
-"""The REST face of Cloudflare Workers AI: run a model, list the models. Knows no status numbers and no weights."""
+"""The REST face of Cloudflare Workers AI: run a model. Knows no status numbers and no weights."""
 
-from typing import Annotated
+from fastapi import APIRouter, Depends, Request, Response
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-
-from alpenglow.api import envelope
-from alpenglow.api.auth import authenticator
-from alpenglow.api.forms import Run, RunReader, SearchInput, inner, query
-from alpenglow.api.listing import search
-from alpenglow.api.runner import Runner
-from alpenglow.request import EngineClient
+from alpenglow.api import envelope, proxied
+from alpenglow.api.accept import preferred_image
+from alpenglow.api.auth import Authenticate
+from alpenglow.api.forms import Run, RunInput, RunReader, inner, is_proxied, query, text
+from alpenglow.api.runner import Picture, Runner
+from alpenglow.api.schemas import form_or_json, json_with, plain
 from alpenglow.settings import Settings
 
 PREFIX = "/client/v4/accounts/{account}/ai"
 
 
-def routes(client: EngineClient, settings: Settings, runner: Runner) -> APIRouter:
-    """The routes under `/client/v4/accounts/{account}/ai`. Any account will do: there is only this machine."""
-    router = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticator(settings))])
+def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> APIRouter:
+    """The two ways to run a model: its name in the path, or beside its input in the body."""
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticate)], tags=["run"])
     reader = RunReader(settings)
 
     async def read(request: Request, model: str) -> Run:
         fields = await reader.fields(request)
-        return await reader.run(model, query(request), inner(fields, "options"), fields)
+        return await reader.run(model, _accepted(request), query(request), inner(fields, "options"), fields)
 
-    @router.post("/run/{model:path}")
+    async def read_any(request: Request) -> Run:
+        fields = await reader.fields(request)
+        model = text(fields, "model")
+        if is_proxied(model):
+            envelope.speak(request, proxied.voice(model))
+        given = (_accepted(request), query(request), inner(fields, "options"), inner(fields, "input"))
+        return await reader.run(model, *given)
+
+    @router.post("/run/{model:path}", openapi_extra=form_or_json(RunInput))
     async def run(request: Request, model: str) -> Response:
         envelope.begin(request)
-        picture = await runner.run(request, read(request, model))
-        result = {"image": picture.base64}
-        return envelope.success(request, result, notes=picture.asked.notes, headers=picture.headers)
+        return _answer(request, await runner.run(request, read(request, model)))
 
-    @router.get("/models/search")
-    async def models(request: Request, wanted: Annotated[SearchInput, Query()]) -> Response:
-        return search(request, client, wanted)
+    @router.post("/run", openapi_extra=json_with(model={"type": "string"}, input=plain(RunInput)))
+    async def run_any(request: Request) -> Response:
+        envelope.begin(request)
+        picture = await runner.run(request, read_any(request))
+        if is_proxied(picture.asked.generation.model):
+            return proxied.success(request, picture)
+        return _answer(request, picture)
 
     return router
+
+
+def _accepted(request: Request) -> dict[str, object]:
+    """The format that the caller would rather have than JSON, if it does, unless the input names one."""
+    return {"output_format": preferred_image(request.headers.get("accept", ""))}
+
+
+def _answer(request: Request, picture: Picture) -> Response:
+    """The picture in the envelope, or itself to a caller who would rather have that."""
+    if any(_accepted(request).values()):
+        return envelope.file(request, picture.file, picture.media_type, picture.headers)
+    return envelope.success(request, {"image": picture.base64}, notes=picture.asked.notes, headers=picture.headers)

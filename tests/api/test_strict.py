@@ -1,0 +1,49 @@
+"""`strict`: what Cloudflare refuses is refused here too, so that a test that passes here passes there."""
+
+from collections.abc import Iterator
+
+import pytest
+from liveserver import MODEL, RUN, LiveServer, form, png, problem, serving
+
+ANY = RUN.removesuffix(f"/{MODEL}")
+REQUIRED = "required properties at '/' are 'multipart'"
+BINDING = {"cf-consn-model-id": MODEL}
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[LiveServer]:
+    with serving(strict=True) as live:
+        yield live
+
+
+@pytest.mark.parametrize("body", [{"prompt": "x"}, {}, {"prompt": "x", "options": {}}])
+def test_json_is_no_form(strict: LiveServer, body: dict[str, object]) -> None:
+    told = (400, 5006, f"AiError: Bad input: Error: {REQUIRED}")
+    assert problem(strict.http.post(RUN, json=body)) == told
+    assert problem(strict.http.post(ANY, json={"model": MODEL, "input": body})) == told
+    assert problem(strict.http.post(RUN)) == told
+    thrown = strict.http.post("/run", json={"inputs": body, "options": {}}, headers=BINDING).json()
+    assert (thrown["internalCode"], thrown["description"]) == (5006, f"Error: {REQUIRED}")
+
+
+def test_forms_are_taken_on_both_faces(strict: LiveServer) -> None:
+    body = form(("prompt", "x"), ("steps", "25"), ("input_image_0", png(512, 512)))
+    assert strict.http.post(RUN, content=body).status_code == 200
+    path = "/run?version=3&userInputs=%7B%22seed%22%3A7%7D"
+    assert strict.http.post(path, content=body, headers=BINDING).status_code == 200
+
+
+def test_the_second_catalogue_takes_json(strict: LiveServer) -> None:
+    name = MODEL.removeprefix("@cf/")
+    assert strict.http.post(ANY, json={"model": name, "input": {"prompt": "x"}}).status_code == 200
+
+
+def test_large_inputs_are_refused_not_scaled(strict: LiveServer) -> None:
+    body = form(("prompt", "x"), ("input_image_0", png()), ("input_image_1", png(513, 300)))
+    told = (400, 5006, "AiError: Bad input: Error: '/input_image_1' must be <= 512x512, and is 513x300")
+    assert problem(strict.http.post(RUN, content=body)) == told
+
+
+def test_the_schema_is_cloudflares(strict: LiveServer) -> None:
+    answer = strict.http.get(f"/client/v4/accounts/a/ai/models/schema?model={MODEL}").json()
+    assert answer["result"]["input"]["required"] == ["multipart"]
