@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from liveserver import MODEL, LiveServer, PaintingEngine, form, png, problem, raw, refusal, serving, wait_until
+from liveserver import MODEL, LiveServer, PaintingEngine, form, png, problem, refusal, serving, wait_until
 
 from alpenglow.api.app import create_app
 from alpenglow.api.metering import TARIFF, dollars, neurons, price
@@ -143,12 +144,11 @@ def test_what_the_engine_could_not_do_costs_nothing(metered):
 def test_who_leaves_while_it_is_made_pays_nothing(metered):
     metered.live.engine.seconds = 30
     head = f"POST {metered.run} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n"
-    with ThreadPoolExecutor(1) as threads:
-        asking = threads.submit(
-            raw, metered.live, f"{head}Authorization: Bearer {metered.secret}\r\n\r\n".encode() + BODY, close=True
-        )
-        wait_until(lambda: metered.live.engine.cancelled == 1)
-        asking.result()
+    with socket.create_connection(("127.0.0.1", metered.live.port)) as connection:
+        connection.sendall(f"{head}Authorization: Bearer {metered.secret}\r\n\r\n".encode() + BODY)
+        wait_until(lambda: metered.live.engine.running == 1)
+        assert reserved(metered.ledger)[0][0] > 0
+    wait_until(lambda: metered.live.engine.cancelled == 1)
     assert metered.billed() == (0, 0)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
@@ -46,7 +46,7 @@ class Report:
 
     def records(self) -> list[dict[str, str | int | float]]:
         """One mapping a row, in the order of the columns; neurons and dollars to a millionth."""
-        return [{key: str(getattr(row, key)) for key in self.grouping} | _figures(row) for row in self.rows]
+        return [{**{key: str(getattr(row, key)) for key in self.grouping}, **_figures(row)} for row in self.rows]
 
     def csv(self) -> str:
         """With a line of names on top, also if there is nothing else."""
@@ -87,7 +87,7 @@ def routes(ledger: Ledger, authenticate: Authenticate) -> APIRouter:
     return router
 
 
-def _figures(row: UsageRow) -> Mapping[str, int | float]:
+def _figures(row: UsageRow) -> dict[str, int | float]:
     return {
         "requests": row.requests,
         "pictures": row.pictures,
