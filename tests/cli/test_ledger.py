@@ -12,6 +12,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
 
 import httpx
 import pytest
@@ -100,15 +101,19 @@ def reserved_and_settled(ledger):
 def server(url, port):
     """The real program; whatever ends the block kills it."""
     command = [sys.executable, "-m", "alpenglow.cli.main", "serve", "--port", str(port), "--ledger", url]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     try:
         deadline = time.monotonic() + 120
         while True:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                     break
-            except OSError:
+            except OSError as error:  # not listening yet, or 503
                 assert process.poll() is None
+                told = error.read().decode() if isinstance(error, HTTPError) else "being loaded"
+                assert "being loaded" in told
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
         yield process
@@ -117,7 +122,6 @@ def server(url, port):
         process.wait()
 
 
-@pytest.mark.slow
 def test_killed_between_reserve_and_settle_the_books_balance_after_the_next_start(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     with socket.socket() as probe:
