@@ -223,6 +223,11 @@ def test_bad_edits(
     assert problem(response) == told
 
 
+def test_an_edit_of_nothing_in_a_list(server: LiveServer) -> None:
+    told = problem(server.http.post(EDIT, json={"prompt": "x", "image": [None]}))
+    assert told == (400, "invalid_request_error", "image", None)
+
+
 def test_an_empty_mask_is_none(server: LiveServer) -> None:
     body = form(("prompt", "x"), ("size", "256x256"), ("image", png()), ("mask", b""))
     assert server.http.post(EDIT, content=body).status_code == 200

@@ -2,9 +2,9 @@
 
 The only file that knows HTTP status numbers and Cloudflare's error codes. Knows nothing of how errors come about.
 
-A request that *reached the model* carries `cf-ai-req-id`, a UUID that stands in
-brackets at the end of the message too, and `result` is `{}`. What the platform refuses before that (no route, no token)
-has neither, and `result` is null.
+One table, and a Voice for each kind of client that its rows are told to. A request that *reached the model* carries
+`cf-ai-req-id`, a UUID that stands in brackets at the end of the message too, and over REST its `result` is `{}`. What
+the platform refuses before that (no route, no token) has neither, and `result` is null.
 """
 
 import json

@@ -12,12 +12,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
 from alpenglow.api.forms import SearchInput
-from alpenglow.api.schemas import OUTPUT, input_schema
+from alpenglow.api.schemas import OUTPUT, in_account, input_schema
 from alpenglow.errors import UnknownModel
 from alpenglow.request import EngineClient, ModelCard
 from alpenglow.settings import Settings
-
-REST = "/client/v4/accounts/{account}/ai"
 
 TASK = {
     "id": "3d6e1f35-341b-4915-a6c8-9a7142a9033a",
@@ -25,12 +23,7 @@ TASK = {
     "description": "Makes a picture from words, and from other pictures where some are given.",
 }
 
-NOTHING = (
-    f"{REST}/finetunes",
-    f"{REST}/finetunes/public",
-    f"{REST}/tomarkdown/supported",
-    "/to-everything/markdown/supported",
-)
+NOTHING = ("/finetunes", "/finetunes/public", "/tomarkdown/supported")
 """Lists that are empty here."""
 
 Wanted = Annotated[SearchInput, Query()]
@@ -39,32 +32,35 @@ Wanted = Annotated[SearchInput, Query()]
 def routes(client: EngineClient, settings: Settings, authenticate: Authenticate) -> APIRouter:
     """The lists. Past its last page each is empty: clients ask on until it is."""
     router = APIRouter(dependencies=[Depends(authenticate)], tags=["lists"])
+    rest = APIRouter(prefix="/client/v4/accounts/{account}/ai", dependencies=[Depends(in_account)])
 
     @router.get("/ai-api/models/search")
-    @router.get(f"{REST}/models/search")
+    @rest.get("/models/search")
     async def models(request: Request, wanted: Wanted) -> Response:
         return page(request, [_listed(card) for card in client.models() if _matches(card, wanted)], wanted)
 
-    @router.get(f"{REST}/models/schema")
+    @rest.get("/models/schema")
     async def schema(request: Request, model: str) -> Response:
         if model not in {name for card in client.models() for name in (card.api_name, _unprefixed(card), card.row)}:
             raise UnknownModel(model)
         return envelope.success(request, {"input": input_schema(strict=settings.strict), "output": OUTPUT})
 
-    @router.get(f"{REST}/tasks/search")
+    @rest.get("/tasks/search")
     async def tasks(request: Request, wanted: Wanted) -> Response:
         return page(request, [TASK] if wanted.search.lower() in TASK["name"].lower() else [], wanted)
 
-    @router.get(f"{REST}/authors/search")
+    @rest.get("/authors/search")
     async def authors(request: Request, wanted: Wanted) -> Response:
         names = sorted({_author(card) for card in client.models()})
         return page(request, [{"name": name} for name in names if wanted.search.lower() in name.lower()], wanted)
 
+    @router.get("/to-everything/markdown/supported")
     async def nothing(request: Request) -> Response:
         return envelope.success(request, [])
 
     for path in NOTHING:
-        router.add_api_route(path, nothing, methods=["GET"])
+        rest.add_api_route(path, nothing, methods=["GET"])
+    router.include_router(rest)
     return router
 
 

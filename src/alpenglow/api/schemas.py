@@ -50,6 +50,10 @@ def json_with(**properties: Schema) -> Schema:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+def in_account(account: str) -> None:
+    """A dependency that tells the document of the account in the path; who may ask for it is not decided here."""
+
+
 def _field(rule: Schema) -> Schema:
     variants = [variant for variant in rule.get("anyOf", ()) if variant != {"type": "null"}]
     merged = rule | (variants[0] if variants else {})

@@ -70,6 +70,7 @@ _SENT: Mapping[type, str] = {
     float: "number",
     list: "array",
     dict: "object",
+    type(None): "null",
 }
 
 

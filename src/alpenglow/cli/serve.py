@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from alpenglow.cli.options import Config, Device, Threads, open_engine
+from alpenglow.cli.options import Config, Device, Strict, Threads, open_engine
 from alpenglow.request import ModelCard
 from alpenglow.settings import Settings
 
@@ -33,6 +33,7 @@ def serve(
             help="Ledger of accounts and tokens: local, sqlite:///file, postgresql://...", show_default="none"
         ),
     ] = None,
+    strict: Strict = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")] = None,
     config: Config = None,
 ) -> None:
@@ -70,6 +71,7 @@ def serve(
             "device": device,
             "threads": threads,
             "ledger_url": ledger,
+            "strict": strict,
             "log_level": log_level,
             "config_file": config,
         }
