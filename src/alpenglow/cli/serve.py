@@ -76,7 +76,6 @@ def serve(
             "config_file": config,
         }
     )
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
     _listen(settings)
 
 
@@ -106,6 +105,7 @@ def _listen(settings: Settings) -> None:
     from alpenglow.api.metering import holder
     from alpenglow.ledger.ledger import Ledger
 
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
     ledger = Ledger.open(settings.ledger_url.get_secret_value()) if settings.ledger_url else None
     engine, loader = open_engine(settings)
     announce(engine.models(), settings)
