@@ -7,14 +7,14 @@ const { NAME, plugin } = require("./lib/plugin.js");
  *
  * The plugin is named by its absolute path, so that it is found whatever the package manager's layout is.
  */
-function alpenglow({ binding = "AI", ...options } = {}) {
+exports.alpenglow = ({ binding = "AI", ...options } = {}) => {
   const dev = { plugin: { package: __filename, name: NAME }, options };
   return {
     wrangler: { unsafe: { bindings: [{ name: binding, type: "ai", dev }] } },
     miniflare: { unsafeBindings: [{ name: binding, type: "ai", ...dev }] },
     env: { [binding]: { type: "unsafe:ai", dev } },
   };
-}
+};
 
-// Miniflare imports this file and takes the plugin out of `plugins`.
-module.exports = { alpenglow, plugins: { [NAME]: plugin } };
+/** What Miniflare looks for. It imports this file as an ES module, which finds only names assigned like this. */
+exports.plugins = { [NAME]: plugin };
