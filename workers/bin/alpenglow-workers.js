@@ -49,7 +49,9 @@ function main(argv) {
 function init({ config, env: environment, binding, url }) {
   const file = config ?? ["wrangler.jsonc", "wrangler.json"].find((name) => existsSync(name));
   if (!file || !existsSync(file)) {
-    console.error(`${file ?? "wrangler.jsonc"} is not here. With a wrangler.toml, copy the lines from this package's README.`);
+    console.error(
+      `${file ?? "wrangler.jsonc"} is not here. With a wrangler.toml, copy the lines from this package's README.`,
+    );
     return 1;
   }
   const before = readFileSync(file, "utf8");

@@ -52,7 +52,9 @@ async function warnIfSilent(server, log) {
  * The last one loaded is it: whoever asks for bindings in Node has only just started.
  */
 function loadedMiniflare() {
-  const loaded = Object.keys(require.cache).filter((path) => /[\\/]miniflare[^\\/]*[\\/]dist[\\/]src[\\/]index\.js$/.test(path));
+  const loaded = Object.keys(require.cache).filter((path) =>
+    /[\\/]miniflare[^\\/]*[\\/]dist[\\/]src[\\/]index\.js$/.test(path),
+  );
   return require(loaded.at(-1) ?? "miniflare");
 }
 

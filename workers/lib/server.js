@@ -12,14 +12,18 @@ function serverOf({ url, token } = {}) {
   const text = url || process.env.ALPENGLOW_URL || DEFAULT_URL;
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   if (!parsed || !["http:", "https:"].includes(parsed.protocol) || parsed.pathname !== "/" || parsed.search) {
-    throw new TypeError(`alpenglow-workers: "url" is to be like ${DEFAULT_URL}, with no path, not ${JSON.stringify(text)}`);
+    throw new TypeError(
+      `alpenglow-workers: "url" is to be like ${DEFAULT_URL}, with no path, not ${JSON.stringify(text)}`,
+    );
   }
   return { url: parsed, token: token || process.env.ALPENGLOW_TOKEN || undefined };
 }
 
 /** The name of a server's service in workerd: one server, one service, however many bindings lead to it. */
 function serviceName({ url, token }) {
-  const digest = createHash("sha256").update(`${url.origin} ${token ?? ""}`).digest("hex");
+  const digest = createHash("sha256")
+    .update(`${url.origin} ${token ?? ""}`)
+    .digest("hex");
   return `alpenglow:${digest.slice(0, 16)}`;
 }
 

@@ -5,11 +5,42 @@ const { NAME } = require("./plugin.js");
 
 /** What an environment of wrangler does not inherit, beside `ai` and `unsafe`: it would be missing there. */
 const NOT_INHERITED = [
-  "define", "vars", "secrets", "durable_objects", "workflows", "kv_namespaces", "r2_buckets", "d1_databases", "queues",
-  "services", "vectorize", "hyperdrive", "analytics_engine_datasets", "browser", "images", "media", "stream",
-  "send_email", "version_metadata", "mtls_certificates", "dispatch_namespaces", "pipelines", "secrets_store_secrets",
-  "ratelimits", "worker_loaders", "vpc_services", "vpc_networks", "tail_consumers", "streaming_tail_consumers",
-  "ai_search", "ai_search_namespaces", "agent_memory", "artifacts", "flagship", "connect", "containers",
+  "define",
+  "vars",
+  "secrets",
+  "durable_objects",
+  "workflows",
+  "kv_namespaces",
+  "r2_buckets",
+  "d1_databases",
+  "queues",
+  "services",
+  "vectorize",
+  "hyperdrive",
+  "analytics_engine_datasets",
+  "browser",
+  "images",
+  "media",
+  "stream",
+  "send_email",
+  "version_metadata",
+  "mtls_certificates",
+  "dispatch_namespaces",
+  "pipelines",
+  "secrets_store_secrets",
+  "ratelimits",
+  "worker_loaders",
+  "vpc_services",
+  "vpc_networks",
+  "tail_consumers",
+  "streaming_tail_consumers",
+  "ai_search",
+  "ai_search_namespaces",
+  "agent_memory",
+  "artifacts",
+  "flagship",
+  "connect",
+  "containers",
 ];
 
 /**
@@ -30,7 +61,9 @@ function withLocalEnvironment(text, { environment = "local", binding, url } = {}
     return { text: append(text, root, ["env", environment], added), copied };
   }
   if (existing.ai?.binding === entry.name) {
-    throw new ConfigError(`env.${environment} has "ai" with the binding ${entry.name}, which leads to Cloudflare: remove it first`);
+    throw new ConfigError(
+      `env.${environment} has "ai" with the binding ${entry.name}, which leads to Cloudflare: remove it first`,
+    );
   }
   const same = existing.unsafe?.bindings?.find(({ name }) => name === entry.name);
   if (same && same.dev?.plugin?.name !== NAME) {
@@ -42,7 +75,11 @@ function withLocalEnvironment(text, { environment = "local", binding, url } = {}
 class ConfigError extends Error {}
 
 function bindingEntry(name, url) {
-  return { name, type: "ai", dev: { plugin: { package: "alpenglow-workers", name: NAME }, options: url ? { url } : {} } };
+  return {
+    name,
+    type: "ai",
+    dev: { plugin: { package: "alpenglow-workers", name: NAME }, options: url ? { url } : {} },
+  };
 }
 
 function parse(text) {

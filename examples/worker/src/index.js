@@ -8,7 +8,8 @@ export default {
       const { image } = request.method === "POST" ? await edit(request, env) : await textToImage(request, env);
       return new Response(bytes(image), { headers: { "content-type": "image/jpeg" } });
     } catch (error) {
-      return Response.json({ error: `${error.name}: ${error.message}` }, { status: env.AI.lastRequestHttpStatusCode ?? 502 });
+      const status = error.name === "AiError" ? env.AI.lastRequestHttpStatusCode : 502;
+      return Response.json({ error: `${error.name}: ${error.message}` }, { status });
     }
   },
 };

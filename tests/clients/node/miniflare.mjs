@@ -9,7 +9,11 @@ const compatibilityDate = "2026-01-28";
 const generations = {
   4: {
     name: "miniflare-4",
-    options: { modules: [{ type: "ESModule", path: "probe.js", contents }], compatibilityDate, ...alpenglow().miniflare },
+    options: {
+      modules: [{ type: "ESModule", path: "probe.js", contents }],
+      compatibilityDate,
+      ...alpenglow().miniflare,
+    },
   },
   5: {
     name: "miniflare",

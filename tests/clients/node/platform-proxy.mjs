@@ -6,7 +6,8 @@ const { env, dispose } = await getPlatformProxy({ configPath: "wrangler.jsonc", 
 
 function form() {
   const form = new FormData();
-  for (const [name, value] of Object.entries({ prompt: "a dog", width: "256", height: "256" })) form.append(name, value);
+  for (const [name, value] of Object.entries({ prompt: "a dog", width: "256", height: "256" }))
+    form.append(name, value);
   return form;
 }
 

@@ -27,7 +27,8 @@ const TRIES = {
   small: (ai) => ai.run(MODEL, { multipart: { body: form({ width: "20" }), contentType: BARE } }),
   promptless: (ai) => ai.run(MODEL, { width: 256 }),
   unknown: (ai) => ai.run("@cf/nobody/nothing", { prompt: "a dog" }),
-  garbage: (ai) => ai.run(MODEL, { multipart: { body: form({ input_image_0: new Blob(["no picture"]) }), contentType: BARE } }),
+  garbage: (ai) =>
+    ai.run(MODEL, { multipart: { body: form({ input_image_0: new Blob(["no picture"]) }), contentType: BARE } }),
 };
 
 export async function attempt(ai, name) {
@@ -47,7 +48,9 @@ export default {
 
 const SMALL = { width: "256", height: "256" };
 const FIELDS = Object.entries({ prompt: "a sunset with a dog", ...SMALL });
-const PARTS = FIELDS.map(([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`);
+const PARTS = FIELDS.map(
+  ([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+);
 const BODY = `${PARTS.join("")}--b--`;
 
 function form(fields = {}) {
