@@ -153,13 +153,15 @@ DEMO = Architecture(
         num_double_blocks=2,
         num_single_blocks=4,
         context_dim=DEMO_TEXT.context_dim,
+        in_channels=192,
         axes_dim=(16, 16, 16, 16),
     ),
     AutoEncoderConfig(
         channels=(8, 16, 32, 64, 96, 128),
         decoder_channels=(8, 16, 32, 64, 128, 160),
+        latent_channels=48,
         layers_per_block=1,
-        norm_groups=8,
+        norm_groups=1,  # a group of one narrow channel would lose its mean, and with it the colour
     ),
     DEMO_TEXT,
     max_text_tokens=32,

@@ -11,13 +11,14 @@ from alpenglow.catalogue import find
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
-from alpenglow.training.crops import build_crop_pool
+from alpenglow.training.crops import CropPool, build_stacks, encode_stack, measure_latents, to_signed
 from alpenglow.training.drawings import fetch_packages, load_drawings
 from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
-from alpenglow.training.fit_autoencoder import fit_autoencoder, measure_latents
-from alpenglow.training.fit_flow import Flow, fit_flow, initialise
+from alpenglow.training.fit_decoder import fit_decoder
+from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import build_pool
+from alpenglow.training.linear_start import start_linear
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
@@ -35,8 +36,8 @@ def main(
 ) -> None:
     """Make the demo checkpoint from scratch: some hours on two CPU cores, minutes on a GPU.
 
-    Fetches the icon sets from npm, fits the autoencoder, encodes the pictures, fits the transformer together with its
-    text encoder, lets the decoder learn on, and writes the checkpoint. Stop it at any time and start it again: no more
+    Fetches the icon sets from npm, sets the encoder, fits the decoder, encodes the pictures, fits the transformer
+    together with its text encoder, and writes the checkpoint. Stop it at any time and start it again: no more
     than a minute is lost.
     """
     torch.manual_seed(RECIPE.seed)
@@ -44,10 +45,13 @@ def main(
     packages = fetch_packages(folder)
     library = load_drawings(packages)
 
-    crops = build_crop_pool(packages, folder / "pictures", RECIPE.seed)
+    stacks = build_stacks(packages, folder / "pictures", RECIPE.seed)
     autoencoder = AutoEncoder(architecture.autoencoder)
-    fit_autoencoder(autoencoder, crops, Run(folder / "autoencoder"), RECIPE.autoencoder)
-    measure_latents(autoencoder, list(crops.whole(np.random.default_rng(RECIPE.seed), 600)))
+    start_linear(autoencoder, [to_signed(stacks[0][::20]), to_signed(stacks[1][::40])])
+    latents = [encode_stack(autoencoder, stack) for stack in stacks]
+    measure_latents(autoencoder, latents)
+    for stage in RECIPE.decoder:
+        fit_decoder(autoencoder, CropPool(stacks, latents), Run(folder / f"decoder-{stage.finest}"), stage)
 
     if not (folder / "tokenizer").exists():
         captions = training_prompts(library, np.random.default_rng(RECIPE.seed), RECIPE.vocabulary_captions)
@@ -61,9 +65,8 @@ def main(
         pools.append((plan.weight, pool))
 
     flow = Flow(Flux2Transformer(architecture.transformer), TextEncoder(architecture.text_encoder))
-    initialise(flow)
+    initialise_flow(flow)
     fit_flow(flow, pools, pools[0][1], Run(folder / "flow"), RECIPE.flow, device)
-    fit_autoencoder(autoencoder, crops, Run(folder / "decoder"), RECIPE.decoder)
     export(flow.cpu(), autoencoder, folder / "tokenizer", output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 

@@ -15,7 +15,7 @@ from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
 from alpenglow.models.transformer import Flux2Transformer
-from alpenglow.training.fit_autoencoder import learning_rate_shape
+from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.latents import Batch, LatentPool
 from alpenglow.training.run import Average, Run
 
@@ -149,7 +149,7 @@ def rotary_of(flow: Flow, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def initialise(flow: Flow) -> None:
+def initialise_flow(flow: Flow) -> None:
     """Fan-in scaled weights; blocks and output start silent, since every gate and the last projection start at zero."""
     for module in flow.modules():
         if isinstance(module, nn.Linear):

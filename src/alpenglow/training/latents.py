@@ -19,9 +19,9 @@ from rich.progress import track
 from torch import Tensor
 
 from alpenglow.models.autoencoder import AutoEncoder
+from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, load_drawings
 from alpenglow.training.examples import KINDS, Plan, Sampler
-from alpenglow.training.fit_autoencoder import to_signed
 from alpenglow.training.pictures import Picture, base_pictures, render_picture
 from alpenglow.training.run import worker_count
 from alpenglow.weights.tokenizer import Tokenizer
@@ -137,8 +137,7 @@ def _encode(
         render = partial(_render, plan.width, plan.height)
         pixels = iter(track(workers.map(render, pictures, chunksize=8), f"latents at {plan.name}", total=len(pictures)))
         while chunk := list(islice(pixels, 8)):
-            with torch.autocast("cpu", torch.bfloat16):
-                latents = autoencoder.encode(to_signed(np.stack(chunk)).to(memory_format=torch.channels_last))
+            latents = autoencoder.encode(to_signed(np.stack(chunk)))
             yield latents.half().contiguous().numpy()
 
 
