@@ -18,7 +18,7 @@ from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import build_pool
-from alpenglow.training.linear_start import start_linear
+from alpenglow.training.linear_start import channel_weights, start_linear
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
@@ -66,7 +66,7 @@ def main(
 
     flow = Flow(Flux2Transformer(architecture.transformer), TextEncoder(architecture.text_encoder))
     initialise_flow(flow)
-    fit_flow(flow, pools, pools[0][1], Run(folder / "flow"), RECIPE.flow, device)
+    fit_flow(flow, pools, channel_weights(autoencoder), Run(folder / "flow"), RECIPE.flow, device)
     export(flow.cpu(), autoencoder, folder / "tokenizer", output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from alpenglow.models.attention import rope
 from alpenglow.models.schedule import timesteps
@@ -51,12 +52,13 @@ class Flow(nn.Module):
 
 
 def fit_flow(
-    flow: Flow, pools: list[tuple[float, LatentPool]], bases: LatentPool, run: Run, plan: FlowPlan, device: str
+    flow: Flow, pools: list[tuple[float, LatentPool]], weights: Tensor, run: Run, plan: FlowPlan, device: str
 ) -> None:
     """Train `flow` in place, resuming from `run`; ends with its averaged weights.
 
-    `pools` with how often each is drawn; `bases` holds the references. The weights that are trained stay in fp32, where
-    small steps add up; forward and backward run on a bf16 copy.
+    `pools` with how often each is drawn; the first holds the references. `weights` (C,) say how much each latent
+    channel counts. The parameters that are trained stay in fp32, where small steps add up; forward and backward run on
+    a bf16 copy.
     """
     computing = copy.deepcopy(flow).to(device, torch.bfloat16)
     computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
@@ -70,16 +72,18 @@ def fit_flow(
         optimizer.load_state_dict(state["optimizer"])
         average.shadow, first = state["average"], state["step"]
 
-    weights = np.array([weight for weight, _ in pools])
+    shares = np.array([share for share, _ in pools])
+    bases = pools[0][1]
     started, mean_loss = time.monotonic(), 0.0
     for step, save in run.steps(first, plan.steps, "flow"):
         for group in optimizer.param_groups:
             group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps)
         rng = np.random.default_rng([plan.seed, step])
-        pool = pools[rng.choice(len(pools), p=weights / weights.sum())][1]
+        pool = pools[rng.choice(len(pools), p=shares / shares.sum())][1]
         copy_parameters(flow, computing)
-        loss = flow_loss(computing, pool.draw(rng, plan.batch, plan.prompt_dropout, bases), rng, plan)
-        loss.backward()
+        with sdpa_kernel(SDPBackend.MATH):  # on a CPU the fused kernel's backward is slow for so few tokens
+            loss = flow_loss(computing, pool.draw(rng, plan.batch, plan.prompt_dropout, bases), weights, rng, plan)
+            loss.backward()
         hand_over_gradients(computing, flow)
         torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
         optimizer.step()
@@ -100,8 +104,8 @@ def fit_flow(
     average.copy_to(flow)
 
 
-def flow_loss(flow: Flow, batch: Batch, rng: np.random.Generator, plan: FlowPlan) -> Tensor:
-    """Mean squared error of the velocity, noise - data, at x = (1 - t) data + t noise."""
+def flow_loss(flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generator, plan: FlowPlan) -> Tensor:
+    """Weighted mean squared error of the velocity, noise - data, at x = (1 - t) data + t noise."""
     weight = flow.transformer.img_in.weight
     data = to_tokens(batch.latents)  # (B, N, C)
     references = torch.cat([to_tokens(r) for r in batch.references], dim=1) if batch.references else None
@@ -116,7 +120,7 @@ def flow_loss(flow: Flow, batch: Batch, rng: np.random.Generator, plan: FlowPlan
         t.to(weight.device),
         rotary_of(flow, batch).to(weight.device),
     )
-    return (v.float() - (noise - data).to(weight.device)).pow(2).mean()
+    return ((v.float() - (noise - data).to(weight.device)).pow(2) * weights.to(weight.device)).mean()
 
 
 @torch.no_grad()

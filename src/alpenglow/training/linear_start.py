@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alpenglow.models.autoencoder import AttnBlock, AutoEncoder, ResnetBlock
+from alpenglow.models.autoencoder import PATCH, AttnBlock, AutoEncoder, ResnetBlock
 
 ENCODER_CONSTANT = 30.0
 DECODER_CONSTANT = 10.0
@@ -100,6 +100,17 @@ def fit_decoder(model: AutoEncoder, latents: Sequence[Tensor], pictures: Sequenc
     _fill(last, [(rgb, rgb, eye), (slice(3, 6), rgb, -eye)], constants)
     _settle_norm(decoder.norm_out, constants, 6, COLOUR_POWER)
     _fill(decoder.conv_out, [(rgb, rgb, eye), (rgb, slice(3, 6), -eye)])
+
+
+def channel_weights(model: AutoEncoder) -> Tensor:
+    """How much each channel of a patchified latent counts, (C,), mean 1: the spread that whitening took from it.
+
+    Without it the finest details, which hardly show, would count as much as the colours.
+    """
+    shortcut: Any = model.encoder.down[-1].block[0].nin_shortcut  # type: ignore[index,union-attr]
+    kept = model.config.latent_channels
+    spread = 1 / shortcut.weight.detach()[:kept, :kept, 0, 0].diagonal()
+    return (spread / spread.mean()).repeat_interleave(PATCH * PATCH)
 
 
 def _principal_components(blocks: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor]:

@@ -25,11 +25,11 @@ RECIPE = Recipe(
     ),
     vocabulary_captions=60_000,
     pools=(
-        PoolPlan(256, 256, pictures=6_500, plans=400_000, weight=0.62, bases=True),
-        PoolPlan(512, 512, pictures=800, plans=100_000, weight=0.2),
-        PoolPlan(1024, 768, pictures=260, plans=50_000, weight=0.09),
-        PoolPlan(1024, 1024, pictures=260, plans=50_000, weight=0.07),
-        PoolPlan(768, 1024, pictures=80, plans=20_000, weight=0.02),
+        PoolPlan(256, 256, pictures=6_500, plans=400_000, weight=0.86, bases=True),
+        PoolPlan(512, 512, pictures=800, plans=100_000, weight=0.07),
+        PoolPlan(1024, 768, pictures=260, plans=50_000, weight=0.035),
+        PoolPlan(1024, 1024, pictures=260, plans=50_000, weight=0.03),
+        PoolPlan(768, 1024, pictures=80, plans=20_000, weight=0.005),
     ),
     flow=FlowPlan(steps=30_000),
 )
