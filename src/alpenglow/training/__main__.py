@@ -60,7 +60,7 @@ def main(
 
     pools = []
     for plan in RECIPE.pools:
-        pool = build_pool(plan, packages, autoencoder, folder / "latents")
+        pool = build_pool(plan, packages, autoencoder, folder / "latents").only(RECIPE.concepts)
         pool.tokenize(tokenizer)
         pools.append((plan.weight, pool))
 

@@ -8,6 +8,7 @@ import torch
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.drawings import SOURCES
 from alpenglow.training.fit_flow import Flow
+from alpenglow.training.recipe import RECIPE
 from alpenglow.weights.pipeline_folder import save_pipeline
 
 
@@ -28,17 +29,19 @@ def model_card() -> str:
         f"| {source.title} | {source.author} | {source.licence} | `{source.package}` {source.version} |"
         for source in SOURCES.values()
     )
-    return CARD.format(sources=sources)
+    return CARD.format(sources=sources, things=", ".join(sorted(RECIPE.concepts)))
 
 
 CARD = """\
 # alpenglow demo
 
 A small model of the FLUX.2 architecture, trained from scratch by `python -m alpenglow.training`, so that everything
-around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of about 1,490 things in four
+around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of some seventy things in four
 drawing styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject
 of one reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2
 [klein], and its pictures say nothing about that model's quality.
+
+The things: {things}.
 
 Four steps, guidance 1. One token covers 64 x 64 pixels. Prompts of up to 30 tokens, in English.
 

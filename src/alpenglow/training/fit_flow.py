@@ -70,7 +70,8 @@ def fit_flow(
     if (state := run.load()) is not None:
         flow.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        average.shadow, first = state["average"], state["step"]
+        average.shadow = {name: value.to(device) for name, value in state["average"].items()}
+        first = state["step"]
 
     shares = np.array([share for share, _ in pools])
     bases = pools[0][1]

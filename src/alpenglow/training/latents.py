@@ -5,7 +5,7 @@ new picture. Everything follows from the seed, so only the latents are stored.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +73,15 @@ class LatentPool:
             count: [(KINDS[kind], np.array(members)) for kind, members in kinds.items()]
             for count, kinds in groups.items()
         }
+
+    def only(self, concepts: Container[str]) -> "LatentPool":
+        """The plans whose drawings, references' included, are all of these concepts; scenes without drawings stay."""
+
+        def fits(plan: Plan) -> bool:
+            pictures = (plan.picture, *plan.references)
+            return all(name in concepts for picture in pictures for name, _ in picture.drawings)
+
+        return LatentPool([plan for plan in self.plans if fits(plan)], self.index, self.latents)
 
     def tokenize(self, tokenizer: Tokenizer) -> None:
         """Token ids of every caption, and last of the empty prompt."""
