@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import nodejs
@@ -22,11 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real thing, demanding a token, with no weights but the demo's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ALPENGLOW_MODELS_DIR", str(tmp_path_factory.mktemp("models")))
-        patch.setenv("ALPENGLOW_TOKEN", TOKEN)
-        with serving(["--log-level", "warning"]) as server:
-            yield server
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # of the child alone: other tests run while the server does
+            patch.setenv("ALPENGLOW_MODELS_DIR", str(tmp_path_factory.mktemp("models")))
+            patch.setenv("ALPENGLOW_TOKEN", TOKEN)
+            server = stack.enter_context(serving(["--log-level", "warning"]))
+        yield server
 
 
 @pytest.fixture(scope="session")
