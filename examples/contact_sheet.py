@@ -1,9 +1,5 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Draws docs/contact-sheet.jpg: 24 prompts at four sizes and two edits by the demo checkpoint, seed 1, none picked.
-
-
-`python examples/contact_sheet.py`
-"""
+"""Draws docs/contact-sheet.jpg: 24 prompts at four sizes and two edits by the demo checkpoint, seed 1, none picked."""
 
 from pathlib import Path
 
