@@ -3,7 +3,7 @@
     python bench/overhead.py [--runs 30]
 
 The real engine makes each picture on the demo checkpoint; its own phases are taken off the wall time that a client on
-on loopback sees. What remains is parsing, queue, ledger, JPEG, base64, HTTP and this client's reading. The last line is
+loopback sees. What remains is parsing, queue, ledger, JPEG, base64, HTTP and this client's reading. The last line is
 one JSON document.
 """
 
