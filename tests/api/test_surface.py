@@ -165,7 +165,10 @@ def test_openapi_tells_of_every_route_and_loads_nothing_from_elsewhere(server: L
     schema = run["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert schema == get(server, f"{ACCOUNT}/ai/models/schema?model={MODEL}")["input"]
     assert {"/run", "/client/v4/user", "/healthz"} <= set(document["paths"])
-    assert refusal(server.http.get("/docs"))[:2] == (400, 7000)
+    page = server.http.get("/docs").text
+    assert all(path in page for path in document["paths"])
+    assert "rounded down to a multiple of 16" in page
+    assert "://" not in page
 
 
 @pytest.mark.parametrize("path", ["/client/v4", "/client/v4/zones", f"{ACCOUNT}/ai", f"{ACCOUNT}/ai/walk"])

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from alpenglow import __version__
-from alpenglow.api import binding, envelope, health, identity, listing, openai_images, runner, usage, workers_ai
+from alpenglow.api import binding, envelope, health, identity, listing, openai_images, pages, runner, usage, workers_ai
 from alpenglow.api.auth import authenticator
 from alpenglow.api.metering import NEURONS, Meter, Metered
 from alpenglow.api.runner import Runner
@@ -44,10 +44,11 @@ def create_app(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
         redirect_slashes=False,
-        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in `pages`
         redoc_url=None,
     )
     app.include_router(health.routes(client))
+    app.include_router(pages.routes())
     authenticate = authenticator(settings, ledger)
     engine = Runner(client, settings, Meter(client, settings, ledger))
     app.include_router(workers_ai.routes(settings, engine, authenticate))

@@ -41,6 +41,7 @@ def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> AP
     @router.post("/run", openapi_extra=json_with(inputs=plain(RunInput), options={"type": "object"}))
     @router.post("/ai-gateway/run", openapi_extra=json_with(inputs=plain(RunInput), options={"type": "object"}))
     async def run(request: Request, model: Annotated[str, Header(alias=MODEL)] = "") -> Response:
+        """What `env.AI.run` calls: a form as it is, or inputs and options as JSON; a bare `{"image"}` comes back."""
         envelope.begin(request)
         picture = await runner.run(request, read(request, model))
         second_catalogue = is_proxied(picture.asked.generation.model)

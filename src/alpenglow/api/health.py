@@ -13,10 +13,12 @@ def routes(client: EngineClient) -> APIRouter:
 
     @router.get("/healthz")
     async def healthz(request: Request) -> Response:
+        """The process is alive."""
         return envelope.success(request, {"status": "alive"})
 
     @router.get("/readyz")
     async def readyz(request: Request) -> Response:
+        """Weights are loaded and requests are answered; 503 and a sentence until then."""
         status = client.status()
         if not status.ready:
             raise EngineClosed(status.failure or "The model is still being loaded and warmed up")

@@ -37,27 +37,33 @@ def routes(authenticate: Authenticate) -> APIRouter:
 
     @router.get("/user/tokens/verify")
     async def verify(request: Request) -> Response:
+        """Whether the token is valid."""
         return envelope.success(request, {"id": _identity(request).id, "status": "active"}, notes=ACTIVE)
 
     @router.get("/accounts/{account}/tokens/verify")
     async def verify_for_account(request: Request, account: str) -> Response:  # noqa: ARG001 - authenticate reads it
+        """Whether the token is valid for this account."""
         return envelope.success(request, {"id": _identity(request).id, "status": "active"}, notes=ACTIVE)
 
     @router.get("/user")
     async def user(request: Request) -> Response:
+        """Whoever the token belongs to."""
         identity = _identity(request)
         return envelope.success(request, {"id": identity.id, "email": identity.email, "suspended": False})
 
     @router.get("/accounts")
     async def accounts(request: Request, wanted: Wanted) -> Response:
+        """The accounts that the token may use."""
         return page(request, [_account(account) for account in _identity(request).accounts], wanted)
 
     @router.get("/accounts/{account}")
     async def account_details(request: Request, account: str) -> Response:
+        """One account."""
         return envelope.success(request, _account(account))
 
     @router.get("/memberships")
     async def memberships(request: Request, wanted: Wanted) -> Response:
+        """The accounts again, as memberships."""
         found = [
             {"id": account, "status": "accepted", "account": _account(account), "roles": ["Workers AI"]}
             for account in _identity(request).accounts

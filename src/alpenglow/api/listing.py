@@ -37,25 +37,30 @@ def routes(client: EngineClient, settings: Settings, authenticate: Authenticate)
     @router.get("/ai-api/models/search")
     @rest.get("/models/search")
     async def models(request: Request, wanted: Wanted) -> Response:
+        """The models that may be asked for, page by page; the page after the last is empty."""
         return page(request, [_listed(card) for card in client.models() if _matches(card, wanted)], wanted)
 
     @rest.get("/models/schema")
     async def schema(request: Request, model: str) -> Response:
+        """The fields of a model, as JSON Schema."""
         if model not in {name for card in client.models() for name in (card.api_name, _unprefixed(card), card.row)}:
             raise UnknownModel(model)
         return envelope.success(request, {"input": input_schema(strict=settings.strict), "output": OUTPUT})
 
     @rest.get("/tasks/search")
     async def tasks(request: Request, wanted: Wanted) -> Response:
+        """The kinds of work that there are: one."""
         return page(request, [TASK] if wanted.search.lower() in TASK["name"].lower() else [], wanted)
 
     @rest.get("/authors/search")
     async def authors(request: Request, wanted: Wanted) -> Response:
+        """Who made the models."""
         names = sorted({_author(card) for card in client.models()})
         return page(request, [{"name": name} for name in names if wanted.search.lower() in name.lower()], wanted)
 
     @router.get("/to-everything/markdown/supported")
     async def nothing(request: Request) -> Response:
+        """An empty list: there is nothing of the kind here."""
         return envelope.success(request, [])
 
     for path in NOTHING:

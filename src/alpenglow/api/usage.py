@@ -74,6 +74,7 @@ def routes(ledger: Ledger, authenticate: Authenticate) -> APIRouter:
 
     @router.get("/client/v4/accounts/{account}/ai/usage")
     async def usage(request: Request, account: str, query: Annotated[UsageInput, Query()]) -> Response:
+        """Pictures, neurons and dollars by day, model or account, as JSON or CSV."""
         by = read_grouping(query.by)
 
         def ask() -> Sequence[UsageRow]:

@@ -32,11 +32,13 @@ def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> AP
 
     @router.post("/run/{model:path}", openapi_extra=form_or_json(RunInput))
     async def run(request: Request, model: str) -> Response:
+        """Make a picture, or edit up to four."""
         envelope.begin(request)
         return _answer(request, await runner.run(request, read(request, model)))
 
     @router.post("/run", openapi_extra=json_with(model={"type": "string"}, input=plain(RunInput)))
     async def run_any(request: Request) -> Response:
+        """The same with the model in the body."""
         envelope.begin(request)
         picture = await runner.run(request, read_any(request))
         if is_proxied(picture.asked.generation.model):
