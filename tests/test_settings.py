@@ -103,3 +103,11 @@ def test_frozen() -> None:
 def test_the_models_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Settings.load().models_dir == tmp_path / "alpenglow" / "models"
+
+
+def test_hugging_faces_cache_is_where_its_own_tools_keep_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert Settings.load().hub_cache_dir == tmp_path / "hub"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    assert Settings.load().hub_cache_dir == tmp_path / "elsewhere"

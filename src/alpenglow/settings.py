@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         default_factory=lambda: _cache_dir() / "models", description="Folder of the downloaded checkpoints."
     )
+    hub_cache_dir: Path = Field(
+        default_factory=lambda: _hub_cache_dir(), description="Hugging Face's cache, searched after models_dir."
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     threads: int | None = Field(None, ge=1, description="Threads of the arithmetic on a CPU; unset lets torch choose.")
     max_batch_tokens: int = Field(16_384, ge=1, description="Tokens of all pictures that one forward may hold.")
@@ -162,6 +165,12 @@ def local_ledger() -> SecretStr:
 def _cache_dir() -> Path:
     """Our folder under the user's cache, by the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alpenglow"
+
+
+def _hub_cache_dir() -> Path:
+    """Where Hugging Face's own tools keep downloads, by their variables."""
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
 
 
 def _in_words(error: ValidationError) -> str:

@@ -54,6 +54,7 @@ def open_engine(settings: Settings) -> tuple[Engine, Loader]:
         settings.models,
         settings.models_dir,
         Limits(max_batch_tokens=settings.max_batch_tokens, max_queued=settings.max_queued),
+        cache_dir=settings.hub_cache_dir,
         device=settings.device,
         threads=settings.threads,
         ignore_guidance=settings.ignore_guidance_on_distilled,

@@ -18,15 +18,16 @@ def assemble(
     models_dir: Path,
     limits: Limits,
     *,
+    cache_dir: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     ignore_guidance: bool = False,
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
-    Options are those of `Pipeline.load`. Raises UnknownModel, and WeightsError where a model has no files here.
+    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, and WeightsError where a model has no files here.
     """
-    rows = {row: _files(row, models_dir) for row in map(find, models)}
+    rows = {row: _files(row, models_dir, cache_dir) for row in map(find, models)}
 
     def loader() -> list[Pipeline]:
         return [
@@ -47,8 +48,8 @@ def cards(loaded: Sequence[Row] | dict[Row, Files]) -> tuple[ModelCard, ...]:
     return tuple(row.card(answer) for row in ROWS if (answer := answers[row.name]) is not None)
 
 
-def _files(row: Row, models_dir: Path) -> Files:
-    files = hub.find(row.name, row.published, models_dir)
+def _files(row: Row, models_dir: Path, cache_dir: Path | None) -> Files:
+    files = hub.find(row.name, row.published, models_dir, cache_dir)
     if files is None:
         source = f": put the files of https://huggingface.co/{row.published.repo} there" if row.published else ""
         raise WeightsError(f"There are no weights for {row.name} in {models_dir / row.name}{source}.")
