@@ -66,7 +66,8 @@ class Settings(BaseSettings):
         default_factory=lambda: _cache_dir() / "models", description="Folder of the downloaded checkpoints."
     )
     hub_cache_dir: Path = Field(
-        default_factory=lambda: _hub_cache_dir(), description="Hugging Face's cache, searched after models_dir."
+        default_factory=lambda: _hub_cache_dir(),  # noqa: PLW0108 - the function stands below
+        description="Hugging Face's cache, searched after models_dir.",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     threads: int | None = Field(None, ge=1, description="Threads of the arithmetic on a CPU; unset lets torch choose.")
