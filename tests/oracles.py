@@ -67,7 +67,7 @@ def randomise(module: M, seed: int = 0) -> M:
             continue
         noise = torch.randn(tensor.shape, generator=generator)
         if name.endswith("running_var"):
-            tensor.copy_(0.01 + noise.square())  # near 0 too, where the eps under the root counts
+            tensor.copy_(0.1 + noise.square())  # small enough for the eps under the root to count
         elif tensor.ndim > 1:
             tensor.copy_(noise * tensor[0].numel() ** -0.5)
         else:  # scales of norms, then biases and means

@@ -25,7 +25,8 @@ def assemble(
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
-    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, and WeightsError where a model has no files here.
+    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, and WeightsError
+    where a model has no files here.
     """
     rows = {row: _files(row, models_dir, cache_dir) for row in map(find, models)}
 
