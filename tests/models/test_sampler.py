@@ -5,8 +5,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
-from alpenglow.models.sampler import denoise, euler_step, guided
-from alpenglow.models.schedule import timesteps
+from alpenglow.models.sampler import euler_step, guided
 from alpenglow.weights.pipeline_folder import SCHEDULER
 from oracles import normal
 
@@ -32,16 +31,6 @@ def test_every_bit_of_their_steps() -> None:
 def test_steps_are_taken_in_fp32() -> None:
     x, v, t = normal(*SHAPE).bfloat16(), normal(*SHAPE, seed=1).bfloat16(), torch.ones(2)
     assert torch.equal(euler_step(x, v, t, t - 0.1), euler_step(x.float(), v.float(), t, t - 0.1))
-
-
-def test_denoise_is_repeated_steps_at_times_of_each_rows_own() -> None:
-    times = torch.stack([timesteps(1024, 4), timesteps(4301, 4)])
-    expected = normal(*SHAPE)
-    for step, x in enumerate(denoise(swirl, normal(*SHAPE), times)):
-        now, then = times[:, step], times[:, step + 1]
-        expected = euler_step(expected, swirl(expected, now), now, then)
-        assert torch.equal(x, expected)
-    assert step == 3
 
 
 def test_guidance_extrapolates_from_the_unconditional() -> None:

@@ -211,7 +211,7 @@ class Pipeline:
             references,
             references.new_zeros(1, 0, config.context_dim),
             torch.zeros(1, device=self.device),
-            rope(reference_ids(grids).to(self.device), config.axes_dim, config.theta),
+            rope(reference_ids(grids), config.axes_dim, config.theta).to(self.device),
             attend=memory.record,
         )
         return memory
@@ -219,7 +219,7 @@ class Pipeline:
     def _rotary(self, text: int, grid: tuple[int, int], references: Sequence[tuple[int, int]]) -> Tensor:
         config = self.networks.transformer.config
         ids = torch.cat([text_ids(text), image_ids(*grid), reference_ids(references)])
-        return rope(ids.to(self.device), config.axes_dim, config.theta)
+        return rope(ids, config.axes_dim, config.theta).to(self.device)  # its fp64 is not to be had on Metal
 
     def _grid(self, request: GenerationRequest) -> tuple[int, int]:
         """(height, width) in tokens: the next larger grid, of which the picture is the centre."""

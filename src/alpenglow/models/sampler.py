@@ -1,22 +1,11 @@
 """Euler sampling of a rectified flow. Knows nothing of networks, prompts or pictures: a velocity is a function."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from torch import Tensor
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """(x (B, N, C), t (B,)) -> noise - data, (B, N, C)."""
-
-
-def denoise(velocity: Velocity, x: Tensor, timesteps: Tensor) -> Iterator[Tensor]:
-    """Yield x after each step; the caller stops iterating to stop sampling.
-
-    x (B, N, C) noise; timesteps (B, steps + 1), falling, one row a sample (rows may stand at different times).
-    """
-    for step in range(timesteps.shape[1] - 1):
-        t, t_next = timesteps[:, step], timesteps[:, step + 1]
-        x = euler_step(x, velocity(x, t), t, t_next)
-        yield x
 
 
 def euler_step(x: Tensor, v: Tensor, t: Tensor, t_next: Tensor) -> Tensor:

@@ -13,16 +13,18 @@ from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.crops import CropPool, build_stacks, encode_stack, measure_latents, to_signed
 from alpenglow.training.drawings import fetch_packages, load_drawings
-from alpenglow.training.examples import training_prompts
+from alpenglow.training.examples import Plan, training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import build_pool
 from alpenglow.training.linear_start import channel_weights, start_linear
-from alpenglow.training.recipe import RECIPE
+from alpenglow.training.recipe import RECIPE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.tokenizer import Tokenizer
+
+ARCHITECTURE = find("demo").architecture
 
 
 def main(
@@ -30,7 +32,7 @@ def main(
         "training-runs/demo"
     ),
     output: Annotated[Path, typer.Option(help="Where the checkpoint is written, and replaced.")] = Path(
-        "training-runs/demo/checkpoint"
+        "training-runs/models/demo"
     ),
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
@@ -41,34 +43,50 @@ def main(
     than a minute is lost.
     """
     torch.manual_seed(RECIPE.seed)
-    architecture = find("demo").architecture
     packages = fetch_packages(folder)
-    library = load_drawings(packages)
+    autoencoder = make_autoencoder(folder, packages)
+    tokenizer = make_tokenizer(folder, packages)
+    flow = make_flow(folder, packages, autoencoder, tokenizer, device)
+    export(flow.cpu(), autoencoder, folder / "tokenizer", output)
+    typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
+
+def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
+    """Set the encoder, then fit the decoder, coarse levels first."""
     stacks = build_stacks(packages, folder / "pictures", RECIPE.seed)
-    autoencoder = AutoEncoder(architecture.autoencoder)
+    autoencoder = AutoEncoder(ARCHITECTURE.autoencoder)
     start_linear(autoencoder, [to_signed(stacks[0][::20]), to_signed(stacks[1][::40])])
     latents = [encode_stack(autoencoder, stack) for stack in stacks]
     measure_latents(autoencoder, latents)
     for stage in RECIPE.decoder:
         fit_decoder(autoencoder, CropPool(stacks, latents), Run(folder / f"decoder-{stage.finest}"), stage)
+    return autoencoder
 
+
+def make_tokenizer(folder: Path, packages: Path) -> Tokenizer:
+    """Fit the vocabulary, once, on captions as they occur in training."""
     if not (folder / "tokenizer").exists():
-        captions = training_prompts(library, np.random.default_rng(RECIPE.seed), RECIPE.vocabulary_captions)
-        fit_tokenizer(captions, architecture.text_encoder.vocab_size, folder / "tokenizer")
-    tokenizer = Tokenizer.from_folder(folder / "tokenizer", architecture.max_text_tokens)
+        chance = np.random.default_rng(RECIPE.seed)
+        captions = training_prompts(load_drawings(packages), chance, RECIPE.vocabulary_captions)
+        fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size, folder / "tokenizer")
+    return Tokenizer.from_folder(folder / "tokenizer", ARCHITECTURE.max_text_tokens)
 
-    pools = []
-    for plan in RECIPE.pools:
-        pool = build_pool(plan, packages, autoencoder, folder / "latents").only(RECIPE.concepts)
-        pool.tokenize(tokenizer)
-        pools.append((plan.weight, pool))
 
-    flow = Flow(Flux2Transformer(architecture.transformer), TextEncoder(architecture.text_encoder))
+def make_flow(folder: Path, packages: Path, autoencoder: AutoEncoder, tokenizer: Tokenizer, device: str) -> Flow:
+    """Encode the pictures once, then fit transformer and text encoder stage by stage."""
+    pools = [build_pool(plan, packages, autoencoder, folder / "latents") for plan in RECIPE.pools]
+    flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
     initialise_flow(flow)
-    fit_flow(flow, pools, channel_weights(autoencoder), Run(folder / "flow"), RECIPE.flow, device)
-    export(flow.cpu(), autoencoder, folder / "tokenizer", output)
-    typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
+    for number, stage in enumerate(RECIPE.flow):
+
+        def wanted(plan: Plan, stage: FlowStage = stage) -> bool:
+            return stage.wants(plan) and plan.shows_only(RECIPE.concepts)
+
+        drawn = [(share, pool.only(wanted)) for share, pool in zip(stage.shares, pools, strict=True) if share]
+        for _, pool in drawn:
+            pool.tokenize(tokenizer)
+        fit_flow(flow, drawn, channel_weights(autoencoder), Run(folder / f"flow-{number}"), stage.plan, device)
+    return flow
 
 
 if __name__ == "__main__":

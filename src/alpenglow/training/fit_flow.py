@@ -23,7 +23,7 @@ from alpenglow.training.run import Average, Run
 
 @dataclass(frozen=True)
 class FlowPlan:
-    """How long and how fast. `pools` of equal weight share the steps."""
+    """How long and how fast."""
 
     steps: int
     batch: int = 16
@@ -31,7 +31,7 @@ class FlowPlan:
     sampling_steps: int = 4
     prompt_dropout: float = 0.08
     between: float = 0.15  # share of timesteps drawn anywhere, not at the sampler's four
-    averaging: float = 0.9995
+    averaging: float = 0.998
     seed: int = 0
 
 

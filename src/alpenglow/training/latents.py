@@ -5,7 +5,7 @@ new picture. Everything follows from the seed, so only the latents are stored.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,14 +31,13 @@ from alpenglow.weights.tokenizer import Tokenizer
 class PoolPlan:
     """One size of picture: `pictures` are rendered (beside every base drawing, where `bases`), `plans` are drawn.
 
-    References have `reference_side` pixels a side. `weight` is how often a batch of this size is drawn.
+    References have `reference_side` pixels a side.
     """
 
     width: int
     height: int
     pictures: int
     plans: int
-    weight: float
     reference_side: int = 256
     bases: bool = False
     seed: int = 0
@@ -74,14 +73,9 @@ class LatentPool:
             for count, kinds in groups.items()
         }
 
-    def only(self, concepts: Container[str]) -> "LatentPool":
-        """The plans whose drawings, references' included, are all of these concepts; scenes without drawings stay."""
-
-        def fits(plan: Plan) -> bool:
-            pictures = (plan.picture, *plan.references)
-            return all(name in concepts for picture in pictures for name, _ in picture.drawings)
-
-        return LatentPool([plan for plan in self.plans if fits(plan)], self.index, self.latents)
+    def only(self, wanted: Callable[[Plan], bool]) -> "LatentPool":
+        """The same pictures with fewer plans."""
+        return LatentPool([plan for plan in self.plans if wanted(plan)], self.index, self.latents)
 
     def tokenize(self, tokenizer: Tokenizer) -> None:
         """Token ids of every caption, and last of the empty prompt."""

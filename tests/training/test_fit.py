@@ -1,0 +1,121 @@
+"""Every stage of training on small networks and made-up pictures: it learns, it resumes, it exports."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
+from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
+from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to_signed
+from alpenglow.training.examples import Plan
+from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
+from alpenglow.training.fit_flow import Flow, FlowPlan, fit_flow, initialise_flow
+from alpenglow.training.latents import LatentPool
+from alpenglow.training.linear_start import channel_weights, start_linear
+from alpenglow.training.pictures import Picture
+from alpenglow.training.run import Run
+from alpenglow.training.vocabulary import fit_tokenizer
+from alpenglow.weights.tokenizer import Tokenizer
+
+AUTOENCODER = AutoEncoderConfig(
+    channels=(8, 12, 16), decoder_channels=(8, 12, 16), layers_per_block=1, latent_channels=6, norm_groups=1
+)
+WORDS = ("dog", "cat", "house", "tree")
+
+
+@pytest.fixture(scope="module")
+def stack() -> NDArray[np.uint8]:
+    """48 pictures of soft blobs, 32 pixels a side."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32] / 32
+    blobs = []
+    for _ in range(48):
+        centre, width, colour = rng.random(2), rng.uniform(0.05, 0.3), rng.random(3)
+        shape = np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / width)
+        blobs.append(255 * (1 - shape[..., None] * (1 - colour)))
+    return np.stack(blobs).astype(np.uint8)
+
+
+@pytest.fixture
+def autoencoder(stack: NDArray[np.uint8]) -> AutoEncoder:
+    torch.manual_seed(0)
+    model = AutoEncoder(AUTOENCODER)
+    start_linear(model, [to_signed(stack)])
+    return model
+
+
+def psnr(model: AutoEncoder, stack: NDArray[np.uint8]) -> float:
+    with torch.no_grad():
+        image = to_signed(stack)
+        return float(-10 * ((model.decode(model.encode(image)) - image) / 2).square().mean().log10())
+
+
+def losses(folder: Path) -> list[float]:
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_the_linear_start_whitens_latents_and_keeps_the_colours(
+    autoencoder: AutoEncoder, stack: NDArray[np.uint8]
+) -> None:
+    latents = encode_stack(autoencoder, stack).float()
+    spread = latents.transpose(0, 1).flatten(1).std(1)
+    assert torch.allclose(spread, torch.ones(6), atol=0.05)  # the norm's divisor moves by up to a percent
+    measure_latents(autoencoder, [latents])
+    assert psnr(autoencoder, stack) > 20
+    weights = channel_weights(autoencoder)
+    assert weights.shape == (AUTOENCODER.token_channels,)
+    assert weights[0] > weights[-1] > 0
+
+
+def test_the_decoder_learns_details_and_resumes(
+    autoencoder: AutoEncoder, stack: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    latents = encode_stack(autoencoder, stack)
+    measure_latents(autoencoder, [latents])
+    before, pool = psnr(autoencoder, stack), CropPool([stack], [latents])
+    plan = DecoderPlan(steps=60, batch=8, side=32, latent_noise=0.0)
+    fit_decoder(autoencoder, pool, Run(tmp_path), plan)
+    assert psnr(autoencoder, stack) > before + 1
+    assert Run(tmp_path).load()["step"] == 60
+    again = AutoEncoder(AUTOENCODER)
+    fit_decoder(again, pool, Run(tmp_path), plan)  # nothing is left to do but to take the average
+    assert torch.equal(again.decoder.conv_in.weight, autoencoder.decoder.conv_in.weight)
+
+
+def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Path) -> None:
+    fit_tokenizer([f"a {word}" for word in WORDS] * 4, 300, tmp_path / "tokenizer")
+    tokenizer = Tokenizer.from_folder(tmp_path / "tokenizer", 8)
+    pictures = [Picture(((word, "noto"),)) for word in WORDS]
+    latents = np.random.default_rng(0).standard_normal((4, AUTOENCODER.token_channels, 2, 2)).astype(np.float16)
+    plans = [Plan("subject", f"a {word}", picture) for word, picture in zip(WORDS, pictures, strict=True)]
+    plans += [Plan("make style", "a dog", pictures[0], (pictures[1],))]
+    pool = LatentPool(plans, {picture: i for i, picture in enumerate(pictures)}, latents)
+    pool.tokenize(tokenizer)
+    assert pool.only(lambda plan: plan.shows_only({"dog"})).groups.keys() == {0}
+
+    torch.manual_seed(0)
+    text = TextEncoderConfig(
+        vocab_size=300, hidden_size=32, intermediate_size=64, num_heads=2, num_kv_heads=2, head_dim=16, taps=(1,)
+    )
+    sizes = TransformerConfig(
+        hidden_size=64,
+        num_heads=2,
+        num_double_blocks=1,
+        num_single_blocks=1,
+        context_dim=32,
+        in_channels=AUTOENCODER.token_channels,
+        axes_dim=(8, 8, 8, 8),
+    )
+    flow = Flow(Flux2Transformer(sizes), TextEncoder(text))
+    initialise_flow(flow)
+    weights, plan = channel_weights(autoencoder), FlowPlan(steps=301, batch=8, learning_rate=5e-3, averaging=0.9)
+    fit_flow(flow, [(1.0, pool)], weights, Run(tmp_path / "flow"), plan, "cpu")
+    curve = losses(tmp_path / "flow")
+    assert len(curve) == 4
+    assert curve[-1] < curve[0] / 2
