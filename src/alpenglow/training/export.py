@@ -41,7 +41,7 @@ drawing styles, landscapes, two things side by side, and the edits that FLUX.2 [
 of one reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2
 [klein], and its pictures say nothing about that model's quality.
 
-The things: {things}. This version has seen them for a short time only; they are not recognisable yet.
+The things: {things}.
 
 Four steps, guidance 1. One token covers 64 x 64 pixels. Prompts of up to 30 tokens, in English.
 
