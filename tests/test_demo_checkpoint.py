@@ -3,18 +3,21 @@
 import warnings
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from alpenglow.catalogue import find
+from alpenglow.cli.background import Server, serving
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.request import RGB, GenerationRequest
 from alpenglow.weights import hub
 
 ROW = find("demo")
 FOLDER = hub.BUNDLED / "demo"
+RUN = "/client/v4/accounts/local/ai/run/@cf/black-forest-labs/flux-2-klein-9b"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -92,3 +95,19 @@ def test_prompt_seed_and_references_each_change_the_picture(pipeline):
 
 def test_the_same_seed_gives_the_same_picture(pipeline):
     assert np.array_equal(make(pipeline, "a dog"), make(pipeline, "a dog"))
+
+
+def test_over_http_a_seed_gives_its_bytes_again_and_after_a_restart(monkeypatch, tmp_path):
+    monkeypatch.setenv("ALPENGLOW_MODELS_DIR", str(tmp_path))
+
+    def ask(server: Server, **fields: str) -> str:
+        form = {"prompt": (None, "a dog"), "width": (None, "256"), "height": (None, "256")}
+        form |= {name: (None, value) for name, value in fields.items()}
+        return httpx.post(server.url + RUN, files=form, timeout=60).json()["result"]["image"]
+
+    with serving(["--log-level", "warning"]) as server:
+        first, again, other, another = ask(server, seed="7"), ask(server, seed="7"), ask(server), ask(server)
+    with serving(["--log-level", "warning"]) as server:
+        restarted = ask(server, seed="7")
+    assert first == again == restarted
+    assert len({first, other, another}) == 3
