@@ -25,6 +25,9 @@ Loader = Callable[[], Iterable["Pipeline"]]
 
 log = logging.getLogger(__name__)
 
+STOPPED = "The engine stopped, or never started: the server's log says why."
+"""What callers are told of a failure: its own sentence names files, and is for whoever runs the engine."""
+
 
 class Engine:
     """An EngineClient that computes in its own thread. Every method may be called from any thread.
@@ -38,9 +41,9 @@ class Engine:
         self._models = tuple(models)
         self._cards = {name: card for card in models for name in names(card)}
         self._scheduler = Scheduler(limits or Limits())
-        self._changed = Condition()  # guards the scheduler and the four fields below
+        self._changed = Condition()  # guards the scheduler and the fields below
         self._pipelines: dict[str, Pipeline] = {}
-        self._failure: str | None = None
+        self._failure: AlpenglowError | None = None
         self._closes_at: float | None = None
         self._thread: Thread | None = None
 
@@ -91,7 +94,7 @@ class Engine:
                 ready=bool(self._pipelines) and self._failure is None and self._closes_at is None,
                 running=running,
                 queued=len(self._scheduler) - running,
-                failure=self._failure,
+                failure=STOPPED if self._failure is not None else None,
             )
 
     def load(self, loader: Loader) -> None:
@@ -111,9 +114,11 @@ class Engine:
         self._thread.start()
 
     def wait_until_ready(self, timeout: float | None = None) -> None:
-        """Block until loaded. Raises EngineClosed if that failed or took more than `timeout` seconds."""
+        """Block until loaded. Raises what loading failed with, or EngineClosed after `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._pipelines or self._failure or self._closes_at is not None, timeout)
+            if self._failure is not None:
+                raise self._failure
             self._check_open()
 
     def close(self, drain_seconds: float = 0.0) -> None:
@@ -133,8 +138,8 @@ class Engine:
         except Exception as error:
             log.exception("the engine stopped")
             with self._changed:
-                known = isinstance(error, AlpenglowError)
-                self._failure = str(error) if known else f"The engine stopped: {type(error).__name__}: {error}"
+                sentence = f"The engine stopped: {type(error).__name__}: {error}"
+                self._failure = error if isinstance(error, AlpenglowError) else EngineFailure(sentence)
                 self._changed.notify_all()
         finally:
             self._abandon()
@@ -194,11 +199,11 @@ class Engine:
     def _abandon(self) -> None:
         with self._changed:
             jobs = list(self._scheduler)
-        self._fail(jobs, EngineClosed(self._failure or "The engine is stopping."))
+        self._fail(jobs, EngineClosed(STOPPED if self._failure is not None else "The engine is stopping."))
 
     def _check_open(self) -> None:
         if self._failure is not None:
-            raise EngineClosed(self._failure)
+            raise EngineClosed(STOPPED)
         if self._closes_at is not None:
             raise EngineClosed("The engine is stopping.")
         if not self._pipelines:
