@@ -64,8 +64,8 @@ RECIPE = Recipe(
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares=(0.74, 0.11, 0.06, 0.08, 0.01),
-            plan=FlowPlan(steps=6_000, learning_rate=1.5e-3, seed=67),
+            shares=(0.52, 0.19, 0.11, 0.16, 0.02),
+            plan=FlowPlan(steps=7_000, learning_rate=1.5e-3, seed=67),
         ),
     ),
 )
