@@ -82,7 +82,6 @@ def test_the_decoder_learns_details_and_resumes(
     plan = DecoderPlan(steps=60, batch=8, side=32, latent_noise=0.0)
     fit_decoder(autoencoder, pool, Run(tmp_path), plan)
     assert psnr(autoencoder, stack) > before + 1
-    assert Run(tmp_path).load()["step"] == 60
     again = AutoEncoder(AUTOENCODER)
     fit_decoder(again, pool, Run(tmp_path), plan)  # nothing is left to do but to take the average
     assert torch.equal(again.decoder.conv_in.weight, autoencoder.decoder.conv_in.weight)

@@ -39,11 +39,8 @@ def fit_decoder(model: AutoEncoder, pool: CropPool, run: Run, plan: DecoderPlan)
         if isinstance(module, nn.GroupNorm):
             module.__class__ = ChannelSumGroupNorm
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    average, first = Average(decoder, 0.998), 0
-    if (state := run.load()) is not None:
-        decoder.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.shadow, first = state["average"], state["step"]
+    average = Average(decoder, 0.998)
+    first = run.resume(decoder, optimizer, average)
 
     started, mean_loss = time.monotonic(), 0.0
     for step, save in run.steps(first, plan.steps, f"decoder to level {plan.finest}"):
@@ -65,14 +62,7 @@ def fit_decoder(model: AutoEncoder, pool: CropPool, run: Run, plan: DecoderPlan)
         if step % 50 == 0:
             run.log({"step": step, "loss": mean_loss, "seconds": time.monotonic() - started})
         if save:
-            run.save(
-                {
-                    "model": decoder.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "average": average.shadow,
-                    "step": step + 1,
-                }
-            )
+            run.save(decoder, optimizer, average, step + 1)
     average.copy_to(decoder)
 
 

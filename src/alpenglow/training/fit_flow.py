@@ -66,12 +66,8 @@ def fit_flow(
     optimizer = torch.optim.AdamW(
         flow.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    average, first = Average(flow, plan.averaging), 0
-    if (state := run.load()) is not None:
-        flow.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.shadow = {name: value.to(device) for name, value in state["average"].items()}
-        first = state["step"]
+    average = Average(flow, plan.averaging)
+    first = run.resume(flow, optimizer, average)
 
     shares = np.array([share for share, _ in pools])
     bases = pools[0][1]
@@ -94,14 +90,7 @@ def fit_flow(
         if step % 100 == 0:
             run.log({"step": step, "loss": mean_loss, "seconds": time.monotonic() - started})
         if save:
-            run.save(
-                {
-                    "model": flow.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "average": average.shadow,
-                    "step": step + 1,
-                }
-            )
+            run.save(flow, optimizer, average, step + 1)
     average.copy_to(flow)
 
 

@@ -5,11 +5,11 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 
 class Run:
@@ -20,15 +20,22 @@ class Run:
         self.folder = folder
         self.save_every = save_every
 
-    def load(self) -> dict[str, Any] | None:
-        """The last saved state, or None for a new run."""
+    def resume(self, module: nn.Module, optimizer: Optimizer, average: "Average") -> int:
+        """Put all three back to where the last save left them; the step to go on with, 0 for a new run."""
         path = self.folder / "state.pt"
-        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+        if not path.exists():
+            return 0
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.load(state["average"])
+        return int(state["step"])
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the saved state; a crash leaves the old one."""
+    def save(self, module: nn.Module, optimizer: Optimizer, average: "Average", step: int) -> None:
+        """Replace the saved state by that after `step` steps; a crash leaves the old one."""
         partial = self.folder / "state.pt.partial"
-        torch.save(state, partial)
+        state = {"model": module.state_dict(), "optimizer": optimizer.state_dict()}
+        torch.save(state | {"average": average.shadow, "step": step}, partial)
         partial.replace(self.folder / "state.pt")
 
     def log(self, row: dict[str, float]) -> None:
@@ -68,6 +75,10 @@ class Average:
         mix = 1 - min(self.decay, (1 + step) / (10 + step))
         names, values = zip(*module.named_parameters(), strict=True)
         torch._foreach_lerp_([self.shadow[name] for name in names], list(values), mix)
+
+    def load(self, shadow: dict[str, Tensor]) -> None:
+        """Take over a saved average, onto this one's device."""
+        self.shadow = {name: value.to(self.shadow[name].device) for name, value in shadow.items()}
 
     def copy_to(self, module: nn.Module) -> None:
         """Overwrite the module's parameters by the average."""
