@@ -1,5 +1,6 @@
 """`python -m alpenglow.training`: every stage in order, each resuming where it stopped."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.crops import CropPool, build_stacks, encode_stack, measure_latents, to_signed
 from alpenglow.training.drawings import fetch_packages, load_drawings
-from alpenglow.training.examples import Plan, training_prompts
+from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
@@ -22,6 +23,8 @@ from alpenglow.training.linear_start import channel_weights, start_linear
 from alpenglow.training.recipe import RECIPE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
+from alpenglow.weights.hub import Files
+from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
 
 ARCHITECTURE = find("demo").architecture
@@ -34,6 +37,13 @@ def main(
     output: Annotated[Path, typer.Option(help="Where the checkpoint is written, and replaced.")] = Path(
         "training-runs/models/demo"
     ),
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="A checkpoint of this architecture to go on from, such as src/alpenglow/demo: its autoencoder "
+            "and tokenizer are kept and its transformer goes through the last stage of the recipe."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
     """Make the demo checkpoint from scratch: some hours on two CPU cores, minutes on a GPU.
@@ -44,10 +54,20 @@ def main(
     """
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)
-    autoencoder = make_autoencoder(folder, packages)
-    tokenizer = make_tokenizer(folder, packages)
-    flow = make_flow(folder, packages, autoencoder, tokenizer, device)
-    export(flow.cpu(), autoencoder, folder / "tokenizer", output)
+    if start is not None:
+        files = Files.in_folder(start)
+        networks = load_networks(ARCHITECTURE, files, torch.float32)
+        autoencoder, tokenizer, tokenizer_files = networks.autoencoder, networks.tokenizer, files.tokenizer
+        flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
+        stages = RECIPE.flow[-1:]
+    else:
+        autoencoder = make_autoencoder(folder, packages)
+        tokenizer, tokenizer_files = make_tokenizer(folder, packages), folder / "tokenizer"
+        flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
+        initialise_flow(flow)
+        stages = RECIPE.flow
+    train_flow(flow, stages, folder, packages, autoencoder, tokenizer, device)
+    export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
 
@@ -72,21 +92,24 @@ def make_tokenizer(folder: Path, packages: Path) -> Tokenizer:
     return Tokenizer.from_folder(folder / "tokenizer", ARCHITECTURE.max_text_tokens)
 
 
-def make_flow(folder: Path, packages: Path, autoencoder: AutoEncoder, tokenizer: Tokenizer, device: str) -> Flow:
+def train_flow(
+    flow: Flow,
+    stages: Sequence[FlowStage],
+    folder: Path,
+    packages: Path,
+    autoencoder: AutoEncoder,
+    tokenizer: Tokenizer,
+    device: str,
+) -> None:
     """Encode the pictures once, then fit transformer and text encoder stage by stage."""
     pools = [build_pool(plan, packages, autoencoder, folder / "latents") for plan in RECIPE.pools]
-    flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
-    initialise_flow(flow)
-    for number, stage in enumerate(RECIPE.flow):
-
-        def wanted(plan: Plan, stage: FlowStage = stage) -> bool:
-            return stage.wants(plan) and plan.shows_only(RECIPE.concepts)
-
-        drawn = [(share, pool.only(wanted)) for share, pool in zip(stage.shares, pools, strict=True) if share]
+    bases = [pool for pool, plan in zip(pools, RECIPE.pools, strict=True) if plan.bases]
+    weights = channel_weights(autoencoder)
+    for stage in stages:
+        drawn = [(share, pool.only(stage.wants)) for share, pool in zip(stage.shares, pools, strict=True) if share]
         for _, pool in drawn:
             pool.tokenize(tokenizer)
-        fit_flow(flow, drawn, channel_weights(autoencoder), Run(folder / f"flow-{number}"), stage.plan, device)
-    return flow
+        fit_flow(flow, drawn, bases, weights, Run(folder / f"flow-{RECIPE.flow.index(stage)}"), stage.plan, device)
 
 
 if __name__ == "__main__":

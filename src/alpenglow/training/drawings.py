@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,13 @@ class Library:
     def styles_of(self, concept: str) -> tuple[str, ...]:
         """The styles that draw this concept: three or all four of STYLES."""
         return tuple(style for style in STYLES if (concept, style) in self.drawings)
+
+    def only(self, concepts: Container[str]) -> "Library":
+        """The part of it that shows these concepts."""
+        return Library(
+            {name: concept for name, concept in self.concepts.items() if name in concepts},
+            {key: drawing for key, drawing in self.drawings.items() if key[0] in concepts},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A Plan is pure data and cheap; `render` makes its pixels and may run in another process. Knows no tensors.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +23,6 @@ class Plan:
     caption: str
     picture: Picture
     references: tuple[Picture, ...] = ()
-
-    def shows_only(self, concepts: Container[str]) -> bool:
-        """Whether every drawing, the references' included, is of one of these concepts."""
-        return all(name in concepts for picture in (self.picture, *self.references) for name, _ in picture.drawings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

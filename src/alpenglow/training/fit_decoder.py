@@ -107,6 +107,10 @@ class ChannelSumGroupNorm(nn.GroupNorm):
         return (y * scale[:, :, None, None] + shift[:, :, None, None]).to(x.dtype)
 
 
-def learning_rate_shape(step: int, steps: int, warm_up: int = 100) -> float:
-    """Share of the peak: a linear rise, then a cosine to a hundredth."""
-    return min(1.0, (step + 1) / warm_up) * (0.505 + 0.495 * math.cos(math.pi * step / steps))
+def learning_rate_shape(step: int, steps: int, hold: float = 0.0, warm_up: int = 100) -> float:
+    """Share of the peak: a linear rise, the peak for a share `hold` of the steps, then a cosine to a hundredth.
+
+    A run that holds can still be made longer as long as it does.
+    """
+    falling = max(0.0, (step / steps - hold) / (1 - hold))
+    return min(1.0, (step + 1) / warm_up) * (0.505 + 0.495 * math.cos(math.pi * falling))

@@ -23,11 +23,12 @@ from alpenglow.training.run import Average, Run
 
 @dataclass(frozen=True)
 class FlowPlan:
-    """How long and how fast."""
+    """How long and how fast. `batch` is that of pictures of 16 tokens; see `rows`."""
 
     steps: int
     batch: int = 16
     learning_rate: float = 1.5e-3
+    hold: float = 0.0  # share of the steps at the full learning rate
     sampling_steps: int = 4
     prompt_dropout: float = 0.08
     between: float = 0.15  # share of timesteps drawn anywhere, not at the sampler's four
@@ -52,12 +53,18 @@ class Flow(nn.Module):
 
 
 def fit_flow(
-    flow: Flow, pools: list[tuple[float, LatentPool]], weights: Tensor, run: Run, plan: FlowPlan, device: str
+    flow: Flow,
+    pools: list[tuple[float, LatentPool]],
+    bases: list[LatentPool],
+    weights: Tensor,
+    run: Run,
+    plan: FlowPlan,
+    device: str,
 ) -> None:
     """Train `flow` in place, resuming from `run`; ends with its averaged weights.
 
-    `pools` with how often each is drawn; the first holds the references. `weights` (C,) say how much each latent
-    channel counts. The parameters that are trained stay in fp32, where small steps add up; forward and backward run on
+    `pools` with how often each is drawn; `bases` hold the references. `weights` (C,) say how much each latent channel
+    counts. The parameters that are trained stay in fp32, where small steps add up; forward and backward run on
     a bf16 copy.
     """
     computing = copy.deepcopy(flow).to(device, torch.bfloat16)
@@ -70,16 +77,16 @@ def fit_flow(
     first = run.resume(flow, optimizer, average)
 
     shares = np.array([share for share, _ in pools])
-    bases = pools[0][1]
     started, mean_loss = time.monotonic(), 0.0
     for step, save in run.steps(first, plan.steps, "flow"):
         for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps)
+            group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps, plan.hold)
         rng = np.random.default_rng([plan.seed, step])
         pool = pools[rng.choice(len(pools), p=shares / shares.sum())][1]
         copy_parameters(flow, computing)
         with sdpa_kernel(SDPBackend.MATH):  # on a CPU the fused kernel's backward is slow for so few tokens
-            loss = flow_loss(computing, pool.draw(rng, plan.batch, plan.prompt_dropout, bases), weights, rng, plan)
+            batch = pool.draw(rng, rows(plan.batch, pool.tokens), plan.prompt_dropout, bases)
+            loss = flow_loss(computing, batch, weights, rng, plan)
             loss.backward()
         hand_over_gradients(computing, flow)
         torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
@@ -111,6 +118,11 @@ def flow_loss(flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generato
         rotary_of(flow, batch).to(weight.device),
     )
     return ((v.float() - (noise - data).to(weight.device)).pow(2) * weights.to(weight.device)).mean()
+
+
+def rows(batch: int, tokens: int) -> int:
+    """How many pictures of so many tokens make a step: fewer large ones, each of which teaches more."""
+    return max(1, round(batch / (tokens / 16) ** 0.5))
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ new picture. Everything follows from the seed, so only the latents are stored.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,21 +31,22 @@ from alpenglow.weights.tokenizer import Tokenizer
 class PoolPlan:
     """One size of picture: `pictures` are rendered (beside every base drawing, where `bases`), `plans` are drawn.
 
-    References have `reference_side` pixels a side.
+    Only `concepts` are shown, all of them where None, in examples of these `kinds`.
     """
 
     width: int
     height: int
     pictures: int
     plans: int
-    reference_side: int = 256
+    concepts: frozenset[str] | None = None
+    kinds: frozenset[str] = frozenset(KINDS)
     bases: bool = False
     seed: int = 0
 
     @property
     def name(self) -> str:
         """Of the stored file."""
-        return f"{self.width}x{self.height}"
+        return f"{self.width}x{self.height}-{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,16 @@ class LatentPool:
         """Token ids of every caption, and last of the empty prompt."""
         self.ids, self.mask = tokenizer.encode([*(plan.caption for plan in self.plans), ""])
 
-    def draw(self, rng: np.random.Generator, size: int, dropout: float, bases: "LatentPool") -> Batch:
-        """A batch whose rows have equally many references; `dropout` is the share of empty prompts."""
+    @property
+    def tokens(self) -> int:
+        """How many tokens a picture has."""
+        return int(self.latents.shape[2] * self.latents.shape[3])
+
+    def draw(self, rng: np.random.Generator, size: int, dropout: float, bases: "Sequence[LatentPool]") -> Batch:
+        """A batch whose rows have equally many references; `dropout` is the share of empty prompts.
+
+        Each of `bases` holds references at one size; all of a batch are taken from one that has them.
+        """
         counts = list(self.groups)
         shares = np.array([sum(weight for weight, _ in self.groups[count]) for count in counts])
         count = counts[rng.choice(len(counts), p=shares / shares.sum())]
@@ -91,7 +100,9 @@ class LatentPool:
         rows = [int(rng.choice(self.groups[count][kind][1])) for kind in picks]
         words = torch.tensor([len(self.plans) if rng.random() < dropout else row for row in rows])
         plans = [self.plans[row] for row in rows]
-        references = [bases.look_up(plan.references[i] for plan in plans) for i in range(count)]
+        holding = [base for base in bases if all(one in base.index for plan in plans for one in plan.references)]
+        base = holding[rng.integers(len(holding))]
+        references = [base.look_up(plan.references[i] for plan in plans) for i in range(count)]
         return Batch(self.ids[words], self.mask[words], self.look_up(plan.picture for plan in plans), references)
 
     def look_up(self, pictures: Iterable[Picture]) -> Tensor:
@@ -117,7 +128,10 @@ def build_pool(plan: PoolPlan, packages: Path, autoencoder: AutoEncoder, folder:
 
 def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Picture]]:
     """The plans, and the distinct pictures that they ask for, in the order in which they are stored."""
-    sampler, rng = Sampler(library), np.random.default_rng([plan.seed, plan.width, plan.height])
+    if plan.concepts is not None:
+        library = library.only(plan.concepts)
+    sampler = Sampler(library, {kind: weight for kind, weight in KINDS.items() if kind in plan.kinds})
+    rng = np.random.default_rng([plan.seed, plan.width, plan.height])
     pictures = dict.fromkeys(base_pictures(library) if plan.bases else ())
     limit = len(pictures) + plan.pictures
     plans = []

@@ -26,9 +26,9 @@ class FlowStage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A plan for each stage, in the order in which they run. The first pool holds the references.
+    """A plan for each stage, in the order in which they run. Pools with `bases` hold the references.
 
-    `concepts` are the things that the flow learns to draw: as many as an hour on two CPU cores suffices for.
+    `concepts` are the things that the flow learns to draw: as many as two hours on two CPU cores suffice for.
     """
 
     decoder: tuple[DecoderPlan, ...]
@@ -39,6 +39,10 @@ class Recipe:
     seed: int = 0
 
 
+CONCEPTS = frozenset(FAVOURITES.split())
+COPIES = frozenset({"recolour", "beside", "place"})
+"""Edits that move a reference and need not know what it shows: learned from every drawing there is."""
+
 RECIPE = Recipe(
     decoder=(
         DecoderPlan(steps=1_500, batch=16, side=256, finest=3),
@@ -46,26 +50,27 @@ RECIPE = Recipe(
     ),
     vocabulary_captions=60_000,
     pools=(
-        PoolPlan(256, 256, pictures=6_500, plans=400_000, bases=True),
-        PoolPlan(512, 512, pictures=800, plans=100_000),
-        PoolPlan(1024, 768, pictures=260, plans=50_000),
-        PoolPlan(1024, 1024, pictures=260, plans=50_000),
-        PoolPlan(768, 1024, pictures=80, plans=20_000),
+        PoolPlan(256, 256, pictures=4_000, plans=60_000, kinds=COPIES, bases=True, seed=1),
+        PoolPlan(256, 256, pictures=6_000, plans=200_000, concepts=CONCEPTS),
+        PoolPlan(512, 512, pictures=2_200, plans=100_000, concepts=CONCEPTS, bases=True),
+        PoolPlan(1024, 768, pictures=900, plans=50_000, concepts=CONCEPTS),
+        PoolPlan(1024, 1024, pictures=900, plans=50_000, concepts=CONCEPTS),
+        PoolPlan(768, 1024, pictures=200, plans=20_000, concepts=CONCEPTS),
     ),
-    concepts=frozenset(FAVOURITES),
+    concepts=CONCEPTS,
     flow=(
         # What words mean is learned soonest from single things on white. Everything at once learned colours alone.
         FlowStage(
             frozenset({"subject", "scene"}),
             white_only=True,
-            shares=(1, 0, 0, 0, 0),
+            shares=(0, 1, 0, 0, 0, 0),
             plan=FlowPlan(steps=7_000, learning_rate=2e-3, seed=65),
         ),
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares=(0.52, 0.19, 0.11, 0.16, 0.02),
-            plan=FlowPlan(steps=7_000, learning_rate=1.5e-3, seed=67),
+            shares=(0.1, 0.24, 0.25, 0.17, 0.2, 0.04),
+            plan=FlowPlan(steps=24_000, learning_rate=1.5e-3, hold=0.7, seed=68),
         ),
     ),
 )
