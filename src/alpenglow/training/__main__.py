@@ -41,9 +41,10 @@ def main(
         Path | None,
         typer.Option(
             help="A checkpoint of this architecture to go on from, such as src/alpenglow/demo: its autoencoder "
-            "and tokenizer are kept and its transformer goes through the last stage of the recipe."
+            "and tokenizer are kept, its transformer is trained further."
         ),
     ] = None,
+    first_stage: Annotated[int, typer.Option(help="Leave out the flow's stages before this one.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
     """Make the demo checkpoint from scratch: some hours on two CPU cores, minutes on a GPU.
@@ -59,14 +60,12 @@ def main(
         networks = load_networks(ARCHITECTURE, files, torch.float32)
         autoencoder, tokenizer, tokenizer_files = networks.autoencoder, networks.tokenizer, files.tokenizer
         flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
-        stages = RECIPE.flow[-1:]
     else:
         autoencoder = make_autoencoder(folder, packages)
         tokenizer, tokenizer_files = make_tokenizer(folder, packages), folder / "tokenizer"
         flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
         initialise_flow(flow)
-        stages = RECIPE.flow
-    train_flow(flow, stages, folder, packages, autoencoder, tokenizer, device)
+    train_flow(flow, RECIPE.flow[first_stage:], folder, packages, autoencoder, tokenizer, device)
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 

@@ -30,14 +30,15 @@ class Picture:
 def render_picture(picture: Picture, library: Library, width: int, height: int) -> Pixels:
     """The pixels: (height, width, 3) uint8.
 
-    A scene fills the frame, a single drawing is centred and fits the short side, two share the width.
+    A scene fills the frame, a single drawing is centred and fits the short side, two share the width. Nothing is drawn
+    larger than LARGEST_CELL allows.
     """
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
     in_scene = isinstance(picture.ground, Scene)
     share = SHARE_IN_SCENE if in_scene else 1 - 2 * MARGIN
     cell = width / max(len(picture.drawings), 1)
     for i, key in enumerate(picture.drawings):
-        size = round(min(cell, height) * share * picture.scale)
+        size = round(min(cell, height, LARGEST_CELL) * share * picture.scale)
         sprite = Image.fromarray(render_rgba(library.drawings[key], size))
         left = round((i + 0.5) * cell - size / 2)
         top = round(GROUND * height) - _feet(sprite) if in_scene else round((height - size) / 2)
@@ -51,6 +52,10 @@ def base_pictures(library: Library) -> tuple[Picture, ...]:
     """Every drawing on white at its usual size: what references and restyled targets are made of."""
     return tuple(Picture((key,)) for key in library.drawings)
 
+
+LARGEST_CELL = 768
+"""In larger frames a drawing keeps this cell's size, so that what is learned at 1024x768 serves at 1024x1024: the same
+tokens, two rows further down."""
 
 SHARE_IN_SCENE = 0.5
 """How much of the short side a drawing takes in a scene."""

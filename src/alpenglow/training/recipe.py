@@ -59,7 +59,8 @@ RECIPE = Recipe(
     ),
     concepts=CONCEPTS,
     flow=(
-        # What words mean is learned soonest from single things on white. Everything at once learned colours alone.
+        # What words mean is learned soonest from single things on white, first small, then large. Everything at once
+        # learned colours alone.
         FlowStage(
             frozenset({"subject", "scene"}),
             white_only=True,
@@ -67,10 +68,16 @@ RECIPE = Recipe(
             plan=FlowPlan(steps=7_000, learning_rate=2e-3, seed=65),
         ),
         FlowStage(
+            frozenset({"subject", "scene"}),
+            white_only=True,
+            shares=(0, 0.1, 0.32, 0.24, 0.26, 0.08),
+            plan=FlowPlan(steps=7_000, learning_rate=1.5e-3, hold=0.9, seed=68),
+        ),
+        FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares=(0.1, 0.24, 0.25, 0.17, 0.2, 0.04),
-            plan=FlowPlan(steps=24_000, learning_rate=1.5e-3, hold=0.7, seed=68),
+            shares=(0.12, 0.2, 0.26, 0.17, 0.17, 0.08),
+            plan=FlowPlan(steps=14_000, learning_rate=1.5e-3, hold=0.6, seed=69),
         ),
     ),
 )
