@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "engine": {"catalogue", "models", "weights", "request", "imaging", "errors"},
     "ledger": {"errors"},
     "api": {"request", "errors", "imaging", "settings", "ledger"},
-    "training": {"catalogue", "models", "weights", "request", "errors"},
+    "training": {"catalogue", "models", "weights", "engine", "request", "errors"},
     "cluster": {"api", "engine", "request", "settings", "ledger", "errors"},
     # cli may import anything; nobody imports cli
 }

@@ -1,6 +1,5 @@
 """The training data: the drawings that npm brings, the scenes, their words, and the sampler over all of it."""
 
-import shutil
 from collections import Counter
 
 import numpy as np
@@ -8,26 +7,13 @@ import pytest
 
 from alpenglow.errors import AlpenglowError
 from alpenglow.training import captions
-from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, load_drawings, render, render_rgba, render_svg
+from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, render, render_rgba, render_svg
 from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_prompts
 from alpenglow.training.examples import render as render_plan
 from alpenglow.training.light import LIGHTS, WEATHERS
 from alpenglow.training.pictures import Picture, base_pictures, render_picture
 from alpenglow.training.scenery import PLACES
 from alpenglow.training.scenes import SCENES, Scene, scene_svg
-
-
-@pytest.fixture(scope="module")
-def packages(pytestconfig):
-    """The icon sets, fetched once and kept between runs."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm, which brings the drawings, is not installed")
-    return fetch_packages(pytestconfig.cache.mkdir("icon-sets"))
-
-
-@pytest.fixture(scope="module")
-def library(packages):
-    return load_drawings(packages)
 
 
 def scene_pixels(scene, width=64, height=64, seed=0):

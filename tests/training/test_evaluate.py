@@ -1,0 +1,53 @@
+"""The evaluation recognises what it should and nothing else; the bundled checkpoint draws what it is asked for."""
+
+import numpy as np
+import pytest
+
+from alpenglow.catalogue import find
+from alpenglow.engine.pipeline import Pipeline
+from alpenglow.training.evaluate import SETS, Judge, named, pairs, part, score
+from alpenglow.training.pictures import Picture, render_picture
+from alpenglow.training.recipe import RECIPE
+from alpenglow.weights import hub
+
+
+@pytest.fixture(scope="module")
+def judge(library):
+    return Judge(library)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    files = hub.find("demo", None)
+    assert files is not None
+    return Pipeline.load(find("demo"), files)
+
+
+@pytest.mark.parametrize("name", ["dog", "rocket", "house"])
+def test_a_noisy_drawing_is_recognised_among_all_of_its_style(judge, library, name):
+    image = render_picture(Picture(((name, "fluent"),)), library, 256, 256)
+    noisy = image + np.random.default_rng(0).normal(0, 25, image.shape)
+    assert judge.rank(noisy.clip(0, 255).astype(np.uint8), 0, 1, "fluent")[0] == name
+
+
+def test_two_drawings_are_recognised_each_in_its_place(judge, library):
+    image = render_picture(Picture((("dog", "fluent"), ("rocket", "fluent"))), library, 256, 256)
+    assert [judge.rank(image, place, 2, "fluent")[0] for place in (0, 1)] == ["dog", "rocket"]
+    assert part(image, 1, 2).shape == (256, 128, 3)
+
+
+def test_questions_ask_for_what_they_expect(library):
+    taught = library.only(RECIPE.concepts)
+    for ask in SETS.values():
+        questions = list(ask(taught))
+        assert len(questions) > 20
+        assert all(key in taught.drawings for question in questions for key in question.expected)
+    assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
+
+
+def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library):
+    """A third of what it was taught, judged among every thing that the style draws, taught or not."""
+    questions = list(named(library.only(RECIPE.concepts), "fluent", 256, 256))[::3]
+    result = score(pipeline, judge, questions)
+    assert result.top1 >= 0.8
+    assert result.top5 >= 0.9
