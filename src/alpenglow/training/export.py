@@ -29,17 +29,18 @@ def model_card() -> str:
         f"| {source.title} | {source.author} | {source.licence} | `{source.package}` {source.version} |"
         for source in SOURCES.values()
     )
-    return CARD.format(sources=sources, things=", ".join(sorted(RECIPE.concepts)))
+    return CARD.format(sources=sources, count=len(RECIPE.concepts), things=", ".join(sorted(RECIPE.concepts)))
 
 
 CARD = """\
 # alpenglow demo
 
 A small model of the FLUX.2 architecture, trained from scratch by `python -m alpenglow.training`, so that everything
-around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of some seventy things in four
-drawing styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject
-of one reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2
-[klein], and its pictures say nothing about that model's quality.
+around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of {count} things in four drawing
+styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject of one
+reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
+and its pictures say nothing about that model's quality. Small pictures are its best, and so is the style that it draws
+when none is named.
 
 The things: {things}.
 

@@ -7,7 +7,7 @@ new picture. Everything follows from the seed, so only the latents are stored.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch import Tensor
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, load_drawings
-from alpenglow.training.examples import KINDS, Plan, Sampler
+from alpenglow.training.examples import KINDS, STYLE_WEIGHTS, Plan, Sampler
 from alpenglow.training.pictures import Picture, base_pictures, render_picture
 from alpenglow.training.run import worker_count
 from alpenglow.weights.tokenizer import Tokenizer
@@ -31,7 +31,7 @@ from alpenglow.weights.tokenizer import Tokenizer
 class PoolPlan:
     """One size of picture: `pictures` are rendered (beside every base drawing, where `bases`), `plans` are drawn.
 
-    Only `concepts` are shown, all of them where None, in examples of these `kinds`.
+    Only `concepts` are shown, all of them where None, in examples of these `kinds` and in `styles` by their weights.
     """
 
     width: int
@@ -40,6 +40,7 @@ class PoolPlan:
     plans: int
     concepts: frozenset[str] | None = None
     kinds: frozenset[str] = frozenset(KINDS)
+    styles: dict[str, float] = field(default_factory=lambda: STYLE_WEIGHTS)
     bases: bool = False
     seed: int = 0
 
@@ -130,7 +131,8 @@ def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Pictu
     """The plans, and the distinct pictures that they ask for, in the order in which they are stored."""
     if plan.concepts is not None:
         library = library.only(plan.concepts)
-    sampler = Sampler(library, {kind: weight for kind, weight in KINDS.items() if kind in plan.kinds})
+    kinds = {kind: weight for kind, weight in KINDS.items() if kind in plan.kinds}
+    sampler = Sampler(library, kinds, plan.styles)
     rng = np.random.default_rng([plan.seed, plan.width, plan.height])
     pictures = dict.fromkeys(base_pictures(library) if plan.bases else ())
     limit = len(pictures) + plan.pictures

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alpenglow.training.examples import FAVOURITES, KINDS, Plan
+from alpenglow.training.examples import FAVOURITES, KINDS, PLAIN_STYLE_WEIGHTS, Plan
 from alpenglow.training.fit_decoder import DecoderPlan
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.latents import PoolPlan
@@ -52,10 +52,10 @@ RECIPE = Recipe(
     pools=(
         PoolPlan(256, 256, pictures=4_000, plans=60_000, kinds=COPIES, bases=True, seed=1),
         PoolPlan(256, 256, pictures=6_000, plans=200_000, concepts=CONCEPTS),
-        PoolPlan(512, 512, pictures=2_200, plans=100_000, concepts=CONCEPTS, bases=True),
-        PoolPlan(1024, 768, pictures=900, plans=50_000, concepts=CONCEPTS),
-        PoolPlan(1024, 1024, pictures=900, plans=50_000, concepts=CONCEPTS),
-        PoolPlan(768, 1024, pictures=200, plans=20_000, concepts=CONCEPTS),
+        PoolPlan(512, 512, pictures=2_000, plans=100_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS, bases=True),
+        PoolPlan(1024, 768, pictures=800, plans=50_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
+        PoolPlan(1024, 1024, pictures=800, plans=50_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
+        PoolPlan(768, 1024, pictures=200, plans=20_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
     ),
     concepts=CONCEPTS,
     flow=(
@@ -71,13 +71,13 @@ RECIPE = Recipe(
             frozenset({"subject", "scene"}),
             white_only=True,
             shares=(0, 0.1, 0.32, 0.24, 0.26, 0.08),
-            plan=FlowPlan(steps=7_000, learning_rate=1.5e-3, hold=0.9, seed=68),
+            plan=FlowPlan(steps=6_000, learning_rate=1.5e-3, hold=0.8, seed=68),
         ),
         FlowStage(
             frozenset(KINDS),
             white_only=False,
             shares=(0.12, 0.2, 0.26, 0.17, 0.17, 0.08),
-            plan=FlowPlan(steps=14_000, learning_rate=1.5e-3, hold=0.6, seed=69),
+            plan=FlowPlan(steps=12_000, learning_rate=1.5e-3, hold=0.5, seed=69),
         ),
     ),
 )
