@@ -71,13 +71,13 @@ RECIPE = Recipe(
             frozenset({"subject", "scene"}),
             white_only=True,
             shares=(0, 0.1, 0.32, 0.24, 0.26, 0.08),
-            plan=FlowPlan(steps=6_000, learning_rate=1.5e-3, hold=0.8, seed=68),
+            plan=FlowPlan(steps=5_000, learning_rate=1.5e-3, hold=0.8, seed=68),
         ),
         FlowStage(
             frozenset(KINDS),
             white_only=False,
             shares=(0.12, 0.2, 0.26, 0.17, 0.17, 0.08),
-            plan=FlowPlan(steps=12_000, learning_rate=1.5e-3, hold=0.5, seed=69),
+            plan=FlowPlan(steps=10_000, learning_rate=1.5e-3, hold=0.5, seed=69),
         ),
     ),
 )
