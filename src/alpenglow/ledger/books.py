@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from alpenglow.errors import AllocationSpent, RateLimited
 from alpenglow.ledger.database import reading, transaction
-from alpenglow.ledger.schema import ACCOUNTS, CHARGES, DAYS
+from alpenglow.ledger.schema import ACCOUNTS, CHARGES, DAYS, OPEN
 
 MICRO = 1_000_000
 """Amounts in a neuron."""
@@ -107,7 +107,7 @@ class Books:
         amount, now = reservation.order.amount, int(self._clock())
         with transaction(self._engine) as connection:
             same = CHARGES.c.id == reservation.id
-            reserved = update(CHARGES).where(same, CHARGES.c.settled_at.is_(None)).values(settled_at=now)
+            reserved = update(CHARGES).where(same, OPEN).values(settled_at=now)
             if connection.execute(reserved).rowcount:
                 _move(connection, reservation.order.account, reservation.day, reserved=-amount, settled=amount)
             elif connection.execute(select(CHARGES.c.id).where(same)).first() is None:
@@ -154,12 +154,11 @@ class Books:
 
     def audit(self) -> tuple[str, ...]:
         """A sentence for each account and day whose balance is not the sum of its charges. None is what you want."""
-        is_open = CHARGES.c.settled_at.is_(None)
         sums = select(
             CHARGES.c.account_id,
             CHARGES.c.day,
-            func.sum(case((is_open, CHARGES.c.amount), else_=0)),
-            func.sum(case((is_open, 0), else_=CHARGES.c.amount)),
+            func.sum(case((OPEN, CHARGES.c.amount), else_=0)),
+            func.sum(case((OPEN, 0), else_=CHARGES.c.amount)),
         ).group_by(CHARGES.c.account_id, CHARGES.c.day)
         balances = select(DAYS.c.account_id, DAYS.c.day, DAYS.c.reserved, DAYS.c.settled)
         with transaction(self._reads) as connection:
@@ -223,7 +222,7 @@ def _void_all(connection: Connection, which: Any, account: str | None = None, *,
     if account is not None:
         query = query.where(CHARGES.c.account_id == account)
     if not settled_too:
-        query = query.where(CHARGES.c.settled_at.is_(None))
+        query = query.where(OPEN)
     gone = connection.execute(
         query.returning(CHARGES.c.account_id, CHARGES.c.day, CHARGES.c.amount, CHARGES.c.settled_at)
     ).all()
