@@ -19,6 +19,12 @@ MAX_BOUNDARY_LINE = 300
 
 NEITHER = "the body is neither a multipart form nor a JSON object"
 
+NO_BOUNDARY = (
+    "required properties at '/' are 'multipart': the Content-Type header names no boundary; in a Worker, give FormData "
+    "to a Response, and that one's body and content type to env.AI.run"
+)
+"""What Cloudflare's parser comes to where ours looks into the body, and what mends it."""
+
 Fields = Mapping[str, object]
 """Field name -> its value: bytes from a form (a list of them if it may repeat), any JSON value from JSON."""
 
@@ -36,8 +42,13 @@ class BodyLimits:
     repeated: frozenset[str] = frozenset()
 
 
-async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits) -> Fields:
-    """The fields of a body. Raises InvalidInput and RequestTooLarge. An empty body has no fields."""
+async def read_fields(
+    headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits, *, sniff: bool = True
+) -> Fields:
+    """The fields of a body. Raises InvalidInput and RequestTooLarge. An empty body has no fields.
+
+    Without `sniff`, a form whose boundary the header does not name is refused, as Cloudflare refuses it.
+    """
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.body:
         raise RequestTooLarge(f"the body has {int(length):,} bytes, more than {limits.body:,}")
@@ -48,8 +59,8 @@ async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], 
         if start.startswith(b"{"):
             return _parse_json(start + b"".join([chunk async for chunk in chunks]))
         if b"\n" in start or len(start) > MAX_BOUNDARY_LINE:
-            return await _read_form(_boundary(headers, start), start, chunks, limits)
-    return await _read_form(_boundary(headers, start), start, chunks, limits) if start else {}
+            break
+    return await _read_form(_boundary(headers, start, sniff=sniff), start, chunks, limits) if start else {}
 
 
 class MultipartForm:
@@ -185,13 +196,15 @@ async def _read_form(boundary: bytes, start: bytes, rest: AsyncIterator[bytes], 
     return form.fields()
 
 
-def _boundary(headers: Mapping[str, str], start: bytes) -> bytes:
-    """The header's boundary, else the one in the body's first line."""
+def _boundary(headers: Mapping[str, str], start: bytes, *, sniff: bool) -> bytes:
+    """The header's boundary, else the one in the body's first line if we may `sniff`."""
     first_line = start.partition(b"\n")[0].rstrip()
     if not first_line.startswith(b"--") or len(first_line) > MAX_BOUNDARY_LINE:
         raise InvalidInput(NEITHER)
     content_type, options = parse_options_header(headers.get("content-type", ""))
     named = options.get(b"boundary") if content_type == b"multipart/form-data" else None
+    if not named and not sniff:
+        raise InvalidInput(NO_BOUNDARY)
     return named or first_line.removeprefix(b"--")
 
 

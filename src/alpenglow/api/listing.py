@@ -63,6 +63,13 @@ def routes(client: EngineClient, settings: Settings, authenticate: Authenticate)
         """An empty list: there is nothing of the kind here."""
         return envelope.success(request, [])
 
+    @router.post("/to-everything/markdown/transformer")
+    @rest.post("/tomarkdown")
+    async def convert(request: Request) -> Response:
+        """Refused: no model here turns files into Markdown."""
+        envelope.begin(request)
+        raise UnknownModel("toMarkdown")
+
     for path in NOTHING:
         rest.add_api_route(path, nothing, methods=["GET"])
     router.include_router(rest)

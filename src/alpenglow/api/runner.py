@@ -79,8 +79,6 @@ class Runner:
         try:
             async with asyncio.timeout(self._seconds):
                 asked = await reading
-                if any(one.reject_if_busy for one in asked) and self._busy():
-                    raise Overloaded("other requests are under way")
                 await self._meter.reserve(request, *(one.generation for one in asked))
                 return await unless_disconnected(request.receive, self._make_all(asked))
         except TimeoutError as error:
@@ -95,6 +93,8 @@ class Runner:
         return tuple(one.result() for one in making)
 
     async def _make(self, asked: Run) -> Picture:
+        if asked.reject_if_busy and self._busy():  # nothing is awaited between this look and the engine's
+            raise Overloaded("other requests are under way")
         result = await self._client.generate(asked.generation)
         prompt = asked.generation.prompt if self._embed_prompt else None
         file = await asyncio.to_thread(
