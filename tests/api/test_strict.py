@@ -42,6 +42,8 @@ def test_a_form_whose_header_names_no_boundary_is_none(strict: LiveServer, heade
     status, code, message = problem(strict.http.post(RUN, content=body, headers=headers))
     assert (status, code) == (400, 5006)
     assert message.startswith(f"AiError: Bad input: Error: {REQUIRED}: the Content-Type header names no boundary")
+    told = problem(strict.http.post(RUN, content=body, headers={"content-type": f"{BARE['content-type']}; boundary=b"}))
+    assert told[2].endswith("the form does not begin with the boundary that the Content-Type header names")
     thrown = strict.http.post("/run?version=3&userInputs=%7B%7D", content=body, headers=BINDING | headers)
     assert (thrown.status_code, thrown.json()["internalCode"]) == (400, 5006)
     assert "give FormData to a Response" in thrown.json()["description"]

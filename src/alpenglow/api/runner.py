@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from alpenglow.api.cards import find
 from alpenglow.api.disconnect import unless_disconnected
 from alpenglow.api.forms import Run
 from alpenglow.api.metering import Meter
@@ -61,6 +62,10 @@ class Runner:
         self._meter = meter
         self._embed_prompt = settings.embed_prompt
         self._seconds = settings.request_timeout_seconds
+
+    def expect(self, model: str) -> None:
+        """Raises UnknownModel unless there is one of that name. Asked first: fields are to be judged by their model."""
+        find(self._client.models(), model)
 
     async def run(self, request: Request, reading: Coroutine[Any, Any, Run]) -> Picture:
         """The picture that `reading`, which consumes the whole body of `request`, finds to be asked for.
