@@ -169,6 +169,29 @@ def test_a_reservation_costs_the_same_however_much_was_settled_before(tmp_path):
     ]
 
 
+def test_only_what_is_paid_waits_for_the_disk(ledger):
+    """Reserving may be undone by a power cut, settling may not; each connection is told anew."""
+    said: list[str] = []
+
+    @event.listens_for(ledger._engine, "before_cursor_execute")
+    def _note(connection, cursor, statement, parameters, context, executemany):
+        if "synchronous" in statement:
+            said.append(statement)
+
+    asked = order(ledger, "team")
+    waits, hurries = (
+        (["PRAGMA synchronous = FULL"], ["PRAGMA synchronous = NORMAL"])
+        if ledger._engine.dialect.name == "sqlite"
+        else ([], ["SET LOCAL synchronous_commit = off"])
+    )
+    said.clear()
+    reservation = ledger.books.reserve(asked, "here", 60)
+    assert said == hurries
+    said.clear()
+    ledger.books.settle(reservation)
+    assert said == waits
+
+
 def test_a_database_that_fails_is_told_as_ours(ledger):
     asked = order(ledger, "team")
     with ledger._engine.begin() as connection:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from alpenglow.errors import AllocationSpent, RateLimited
-from alpenglow.ledger.database import reading, transaction
+from alpenglow.ledger.database import forgetful, reading, transaction
 from alpenglow.ledger.schema import ACCOUNTS, CHARGES, DAYS, OPEN
 
 MICRO = 1_000_000
@@ -80,6 +80,7 @@ class Books:
 
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
+        self._unpaid = forgetful(engine)  # a reservation that a power cut undoes is void, as it should be
         self._reads = reading(engine)
         self._clock = clock
 
@@ -92,7 +93,7 @@ class Books:
         now = int(self._clock())
         day = datetime.fromtimestamp(now, UTC).date()
         reservation = Reservation(uuid.uuid4().hex, order, day, holder, now + int(lifetime))
-        with transaction(self._engine) as connection:
+        with transaction(self._unpaid) as connection:
             _void_all(connection, CHARGES.c.expires_at < now, order.account)
             _begin_day(connection, order.account, day)
             _spend(connection, order, day, minute=now // 60)
