@@ -3,31 +3,79 @@
     python bench/overhead.py [--runs 30]
 
 The real engine makes each picture on the demo checkpoint; its own phases are taken off the wall time that a client on
-loopback sees. What remains is parsing, queue, ledger, JPEG, base64, HTTP and this client's reading. The last line is
-one JSON document.
+loopback sees. Each part is timed where the server does it, in the very request that the wall time is of: the ledger on
+a SQLite file (finding the token, reserving, settling), parsing, JPEG, base64, and the engine's queue. What remains is
+HTTP, threads and this client's reading. The last line is one JSON document.
 """
 
 import argparse
-import base64
 import json
 import statistics
 import tempfile
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
 
+from alpenglow.api import forms, runner
 from alpenglow.api.app import create_app
 from alpenglow.engine.assemble import assemble
 from alpenglow.engine.engine import Engine
 from alpenglow.engine.scheduler import Limits
-from alpenglow.imaging import encode
-from alpenglow.ledger.books import Order
 from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import EngineStatus, GenerationRequest, GenerationResult, ModelCard, OnProgress
 from alpenglow.settings import Settings
+
+WARM = 2
+"""Requests before those that count."""
+
+
+class Stopwatch:
+    """Seconds spent in each part since they were last taken."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.seconds[part] += time.perf_counter() - began
+
+        return call
+
+    def timed_await(self, part: str, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @wraps(function)
+        async def call(*arguments: Any, **named: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return await function(*arguments, **named)
+            finally:
+                self.seconds[part] += time.perf_counter() - began
+
+        return call
+
+    def watch(self, ledger: Ledger) -> None:
+        """Put a clock on each part of the server of this process."""
+        ledger.access.active_token = self.timed("ledger: token", ledger.access.active_token)  # type: ignore[method-assign]
+        ledger.books.reserve = self.timed("ledger: reserve", ledger.books.reserve)  # type: ignore[method-assign]
+        ledger.books.settle = self.timed("ledger: settle", ledger.books.settle)  # type: ignore[method-assign]
+        forms.read_fields = self.timed_await("parse", forms.read_fields)
+        runner.encode = self.timed("jpeg", runner.encode)
+        runner.base64.b64encode = self.timed("base64", runner.base64.b64encode)
+
+    def take(self) -> dict[str, float]:
+        taken, self.seconds = self.seconds, defaultdict(float)
+        return taken
 
 
 class Watched:
@@ -56,7 +104,10 @@ def main() -> None:
         engine, loader = assemble(("demo",), Path(folder), Limits())
         engine.start(loader)
         engine.wait_until_ready(120)
-        watched = Watched(engine)
+        account = ledger.access.create_account("bench", daily_allocation=10**15, requests_per_minute=10**6)
+        _, secret = ledger.access.create_token("bench", [account.id])
+        stopwatch, watched = Stopwatch(), Watched(engine)
+        stopwatch.watch(ledger)
         settings = Settings(ledger_url=f"sqlite:///{Path(folder) / 'ledger.db'}")
         server = uvicorn.Server(uvicorn.Config(create_app(watched, settings, ledger), port=0, log_level="warning"))
         thread = threading.Thread(target=server.run, daemon=True)
@@ -64,31 +115,28 @@ def main() -> None:
         while not server.started:
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        account = ledger.access.create_account("bench", daily_allocation=10**15, requests_per_minute=10**6)
-        token, secret = ledger.access.create_token("bench", [account.id])
         try:
-            rows = measure(f"http://127.0.0.1:{port}", account.id, secret, watched, runs)
-            rows["ledger"] = charge(ledger, Order(account.id, token.id, "bench", 1_363_636_364, 1, 2**20, 0), runs)
+            rows = measure(f"http://127.0.0.1:{port}", account.id, secret, watched, stopwatch, runs)
         finally:
             server.should_exit = True
             thread.join()
             engine.close()
-    medians = {name: statistics.median(sample) * 1000 for name, sample in rows.items()}
-    medians["HTTP, parsing, queue and threads"] = (
-        medians["own cost"] - medians["jpeg"] - medians["base64"] - medians["ledger"]
-    )
+    medians = {name: statistics.median(row[name] for row in rows) * 1000 for name in rows[0]}
     for name, milliseconds in medians.items():
         print(f"{name:34} {milliseconds:8.2f} ms")
     print(json.dumps({name: round(milliseconds, 2) for name, milliseconds in medians.items()}))
 
 
-def measure(url: str, account: str, secret: str, watched: Watched, runs: int) -> dict[str, list[float]]:
-    """Seconds of each run: the whole, the engine's, what is left, and two parts of that made again."""
-    rows: dict[str, list[float]] = {name: [] for name in ("whole", "engine", "own cost", "jpeg", "base64")}
+def measure(
+    url: str, account: str, secret: str, watched: Watched, stopwatch: Stopwatch, runs: int
+) -> list[dict[str, float]]:
+    """Seconds of each run: the whole, the engine's, what is left, and the parts of that."""
+    rows: list[dict[str, float]] = []
     path = f"/client/v4/accounts/{account}/ai/run/@cf/black-forest-labs/flux-2-klein-9b"
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=600) as client:
-        for seed in range(runs + 2):
+        for seed in range(runs + WARM):
             form = {"prompt": "a sunset at the alps", "width": "1024", "height": "1024", "seed": str(seed)}
+            stopwatch.take()
             began = time.perf_counter()
             answer = client.post(path, files={name: (None, value) for name, value in form.items()})
             whole = time.perf_counter() - began
@@ -96,26 +144,10 @@ def measure(url: str, account: str, secret: str, watched: Watched, runs: int) ->
             assert watched.last is not None
             usage = watched.last.usage
             spent = usage.prepare_seconds + usage.denoise_seconds + usage.decode_seconds
-            began = time.perf_counter()
-            file = encode(watched.last.image)
-            encoded = time.perf_counter()
-            base64.b64encode(file).decode("ascii")
-            ended = time.perf_counter()
-            if seed >= 2:  # the first two warm
-                values = (whole, spent, whole - spent, encoded - began, ended - encoded)
-                for sample, value in zip(rows.values(), values, strict=True):
-                    sample.append(value)
-    return rows
-
-
-def charge(ledger: Ledger, order: Order, runs: int) -> list[float]:
-    """Seconds of the ledger's part of a request, one after the other."""
-    seconds = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        ledger.books.settle(ledger.books.reserve(order, "bench", 60))
-        seconds.append(time.perf_counter() - began)
-    return seconds
+            parts = stopwatch.take() | {"queue": usage.queue_seconds}
+            rest = whole - spent - sum(parts.values())
+            rows.append({"whole": whole, "engine": spent, "own cost": whole - spent, **parts, "HTTP and threads": rest})
+    return rows[WARM:]
 
 
 if __name__ == "__main__":

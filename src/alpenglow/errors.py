@@ -3,10 +3,12 @@
 AlpenglowError
 ├── BadRequest                  the caller can mend it
 │   ├── InvalidInput            a field is missing or out of range
+│   ├── InvalidImageType         an image that is neither bytes nor text
 │   ├── InvalidImage            a reference is not a picture that we read
 │   ├── IncompleteRequest       a header that the request cannot do without is missing
 │   ├── RequestTooLarge         a body, a part or a picture over its limit
-│   └── UnknownModel            no such row in the catalogue
+│   ├── UnknownModel            no such row in the catalogue
+│   └── LoraUnsupported         a fine-tune is asked for
 ├── Refused                     the caller may not ask
 │   ├── MissingCredentials      a token is needed and none was sent
 │   ├── MalformedCredentials    the Authorization header is not `Bearer <token>`
@@ -21,6 +23,7 @@ AlpenglowError
 ├── RequestTimeout              the answer was not ready within the time that a request may take
 ├── EngineFailure               a forward or a decode failed; the engine goes on
 ├── EngineClosed                the engine is stopping or has not started
+│   └── EngineStopped           the engine failed, and will not come back by itself
 ├── LedgerError                 the ledger cannot be opened, or does not hold what was asked for
 ├── WeightsError                a checkpoint is missing, damaged or of another shape
 └── SettingsError               a setting is out of range or contradicts another
@@ -37,6 +40,13 @@ class BadRequest(AlpenglowError):
 
 class InvalidInput(BadRequest):
     """A field is missing, of the wrong type or out of range. The text is the validator's: `'/width' must be >= 256`."""
+
+
+class InvalidImageType(BadRequest):
+    """An image in JSON is no text that could be base64. `kind` is its type as JavaScript names it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"Invalid data type for base64 input: {kind}")
 
 
 class InvalidImage(BadRequest):
@@ -57,6 +67,13 @@ class UnknownModel(BadRequest):
     def __init__(self, model: str) -> None:
         super().__init__(f"No such model {model} or task")
         self.model = model
+
+
+class LoraUnsupported(BadRequest):
+    """A fine-tune is asked for by name; there is none, and without it the picture would be another one."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The model {model} does not support LoRA inference")
 
 
 class Refused(AlpenglowError):
@@ -119,6 +136,10 @@ class EngineFailure(AlpenglowError):
 
 class EngineClosed(AlpenglowError):
     """The engine no longer (or does not yet) accept work."""
+
+
+class EngineStopped(EngineClosed):
+    """The engine failed, while loading or later; waiting does not help, the server's log does."""
 
 
 class LedgerError(AlpenglowError):

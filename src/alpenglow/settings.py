@@ -81,7 +81,8 @@ class Settings(BaseSettings):
         default=False, description="Write the prompt into the pictures' metadata, beside model and seed."
     )
     strict: bool = Field(
-        default=False, description="Refuse what Cloudflare refuses: JSON bodies, input images over 512 x 512."
+        default=False,
+        description="Refuse what Cloudflare refuses: JSON, forms without boundary, images over 512 x 512.",
     )
     max_body_bytes: int = Field(64_000_000, ge=1, description="Largest request body.")
     max_parts: int = Field(32, ge=1, description="Most fields in a form.")

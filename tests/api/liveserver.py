@@ -56,13 +56,14 @@ class PaintingEngine:
     running: int = 0
     cancelled: int = 0
     failure: Exception | None = None
+    stopped: str | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
 
     def models(self) -> tuple[ModelCard, ...]:
         return CARDS
 
     def status(self) -> EngineStatus:
-        return EngineStatus(self.ready, self.running, failure=None if self.ready else "There are no weights")
+        return EngineStatus(self.ready, self.running, failure=self.stopped)
 
     async def generate(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> GenerationResult:
         if not self.ready:

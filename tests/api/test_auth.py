@@ -84,9 +84,13 @@ def test_a_token_vouches_for_any_page() -> None:
 def test_health_needs_no_token_and_tells_why_not_ready() -> None:
     with serving(PaintingEngine(ready=False), token="hush") as live:
         assert live.http.get("/healthz").json()["result"] == {"status": "alive"}
-        assert refusal(live.http.get("/readyz")) == (503, 3040, "There are no weights")
+        assert refusal(live.http.get("/readyz"))[:2] == (503, 3040)
+        live.engine.stopped = "The engine stopped"
+        assert refusal(live.http.get("/readyz")) == (500, 8007, "The engine stopped")
+        live.engine.stopped = None
         asked = live.http.post(RUN, content=BODY, headers={"authorization": "Bearer hush"})
         assert problem(asked) == (503, 3040, "AiError: There are no weights")
         live.engine.ready = True
         ready = live.http.get("/readyz")
         assert (ready.status_code, ready.json()["result"]) == (200, {"status": "ready", "running": 0, "queued": 0})
+        assert [live.http.head(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from liveserver import MODEL, LiveServer, PaintingEngine, form, png, raw, refusal, serving
+from liveserver import MODEL, LiveServer, PaintingEngine, form, png, problem, raw, refusal, serving
 from PIL import Image
 
 HEADERS = {"cf-consn-model-id": MODEL, "cf-consn-sdk-version": "2.0.0"}
@@ -120,8 +120,13 @@ def test_a_model_of_the_second_catalogue(server: LiveServer) -> None:
         (b'{"inputs":{},"options":{}}', "5006: Error: required properties at '/' are 'prompt'"),
         (b'{"inputs":[],"options":{}}', "5006: Error: Type mismatch of '/inputs', 'object' not in 'array'"),
         (b'{"inputs":{"prompt":"x"},"options":"fast"}', "5006: Error: Type mismatch of '/options', 'object' not in"),
-        (b'{"inputs":{"requests":[{"prompt":"x"}]},"options":{}}', "5006: Error: required properties at '/' are 'pro"),
-        (b'{"inputs":{"prompt":"x","input_image_0":[1,2]}}', "5006: Error: Type mismatch of '/input_image_0'"),
+        (
+            b'{"inputs":{"requests":[{"prompt":"x"}]},"options":{}}',
+            "5006: Error: '/requests': FLUX.2 has no batch capab",
+        ),
+        (b'{"inputs":{"request_id":"abc"},"options":{}}', "5006: Error: '/request_id': FLUX.2 has no batch capability"),
+        (b'{"inputs":{"prompt":"x"},"options":{"queueRequest":true}}', "5006: Error: '/queueRequest': FLUX.2 has no"),
+        (b'{"inputs":{"prompt":"x","input_image_0":[1,2]}}', "5004: Invalid data type for base64 input: object"),
         (
             b'{"inputs":{"multipart":{"body":{},"contentType":"multipart/form-data"}},"options":{}}',
             "5006: Error: '/multipart' arrived without its form: a workerd older than 2025-11-25",
@@ -133,7 +138,7 @@ def test_inputs_out_of_line(server: LiveServer, body: bytes, told: str) -> None:
     status, words = thrown(response)
     assert (status, words[: len(told)]) == (400, told)
     message = response.json()["message"]
-    assert message.startswith("AiError: Bad input: Error: ")
+    assert message.startswith("AiError: Bad input: Error: " if told.startswith("5006") else "AiError: Invalid data")
     assert message.endswith(f" ({response.headers['cf-ai-req-id']})")
 
 
@@ -179,3 +184,6 @@ def test_models_are_listed_in_the_envelope_that_the_binding_unpacks(server: Live
 
 def test_nothing_is_turned_into_markdown(server: LiveServer) -> None:
     assert server.http.get("/to-everything/markdown/supported").json()["result"] == []
+    body = {"files": [{"name": "a.pdf", "mimeType": "application/pdf", "data": ""}], "options": {}}
+    told = problem(server.http.post("/to-everything/markdown/transformer", json=body))
+    assert told == (400, 5007, "AiError: No such model toMarkdown or task")

@@ -16,7 +16,8 @@ RED = png()
 
 
 @pytest.mark.parametrize(
-    "content_type", [None, "multipart/form-data", "multipart/form-data; boundary=b0undary", "text/x"]
+    "content_type",
+    [None, "text/x", *(f"multipart/form-data{more}" for more in ("", "; boundary=b0undary", "; boundary=made-up"))],
 )
 @pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
 @pytest.mark.parametrize("end", [b"", b"\r\n", b"\n"])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -63,9 +64,23 @@ def reserved(ledger: Ledger) -> list[tuple[int]]:
         return connection.exec_driver_sql("SELECT reserved FROM days").all()
 
 
+class Clock:
+    """The real time, unless a test sets it."""
+
+    at: float | None = None
+
+    def __call__(self) -> float:
+        return time.time() if self.at is None else self.at
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as opened:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db", clock) as opened:
         yield opened
 
 
@@ -165,15 +180,86 @@ def test_the_daily_allocation(metered):
     assert metered.billed()[0] == 2
 
 
-def test_requests_a_minute(metered):
-    if time.time() % 60 > 55:
-        time.sleep(60 - time.time() % 60)
+def test_the_allocation_renews_at_midnight_utc(metered, clock):
+    clock.at = datetime(2027, 1, 15, 23, 59, 59, tzinfo=UTC).timestamp()
+    metered.ledger.access.limit_account("team", round(1.5 * PICTURE * MICRO), None)
+    assert [metered.ask().status_code for _ in range(2)] == [200, 429]
+    clock.at += 1
+    assert [metered.ask().status_code for _ in range(2)] == [200, 429]
+    url = f"/client/v4/accounts/{metered.account}/ai/usage"
+    told = metered.live.http.get(url, params={"by": "day"}, headers=metered.bearer).json()["result"]
+    assert [(row["day"], row["requests"]) for row in told] == [("2027-01-15", 1), ("2027-01-16", 1)]
+
+
+def test_requests_a_minute(metered, clock):
+    clock.at = time.time() // 60 * 60 + 59
     metered.ledger.access.limit_account("team", None, 1)
     assert metered.ask().status_code == 200
     status, code, message = problem(metered.ask())
     assert (status, code) == (429, 3021)
     assert "rate limiting: inference request per min rate reached" in message
     assert metered.billed()[0] == 1
+    clock.at += 1
+    assert metered.ask().status_code == 200
+
+
+def test_refused_when_busy_costs_nothing(metered):
+    metered.live.engine.running = 1
+    told = problem(metered.live.http.post(f"{metered.run}?rejectIfBusy=true", content=BODY, headers=metered.bearer))
+    assert told[:2] == (429, 3040)
+    assert metered.billed() == (0, 0)
+
+
+def test_of_two_who_rather_leave_than_wait_one_is_served(metered):
+    """Both find the engine free when they arrive; the ledger's answer takes both of them some time."""
+    metered.live.engine.seconds = 0.5
+    url = f"{metered.run}?rejectIfBusy=true"
+    with ThreadPoolExecutor(6) as threads:
+        asked = [threads.submit(metered.live.http.post, url, content=BODY, headers=metered.bearer) for _ in range(6)]
+    assert sorted(one.result().status_code for one in asked) == [200] + [429] * 5
+    assert metered.billed()[0] == 1
+
+
+OPENAI = {"model": "flux-2-klein-9b", "prompt": "x", "size": "256x256", "n": 3}
+
+
+def test_several_pictures_are_one_request_at_their_sum(metered):
+    answer = metered.live.http.post("/v1/images/generations", json=OPENAI, headers=metered.bearer)
+    assert len(answer.json()["data"]) == 3
+    assert answer.headers["cf-ai-neurons"] == f"{3 * PICTURE:.2f}"
+    assert metered.billed() == (1, pytest.approx(3 * PICTURE, abs=1e-5))
+    (row,) = metered.ledger.books.usage(("model",))
+    assert (row.model, row.pictures, row.output_pixels) == (MODEL, 3, 3 * 256 * 256)
+
+
+def test_several_pictures_are_reserved_together(metered):
+    """Two could be paid for, three cannot: none is begun."""
+    metered.ledger.access.limit_account("team", round(2.5 * PICTURE * MICRO), None)
+    told = metered.live.http.post("/v1/images/generations", json=OPENAI, headers=metered.bearer)
+    assert (told.status_code, told.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert metered.live.engine.requests == []
+    assert metered.live.http.post("/v1/images/generations", json=OPENAI | {"n": 2}, headers=metered.bearer).is_success
+    assert metered.billed() == (1, pytest.approx(2 * PICTURE, abs=1e-5))
+
+
+def test_one_of_several_that_fails_leaves_nothing_to_pay(metered):
+    """The answer is one JSON document: without it none of the pictures is delivered."""
+    metered.live.engine.capacity = 2
+    metered.live.engine.seconds = 0.2
+    told = metered.live.http.post("/v1/images/generations", json=OPENAI, headers=metered.bearer)
+    assert told.status_code == 429
+    assert "cf-ai-neurons" not in told.headers
+    assert metered.billed() == (0, 0)
+
+
+def test_who_leaves_while_several_are_made_pays_nothing(metered):
+    metered.live.engine.seconds = 30
+    with pytest.raises(httpx.ReadTimeout):
+        metered.live.http.post(
+            "/v1/images/generations", json=OPENAI, headers=metered.bearer, timeout=httpx.Timeout(20, read=1)
+        )
+    wait_until(lambda: metered.live.engine.cancelled == 3)
+    assert metered.billed() == (0, 0)
 
 
 def test_requests_at_once_do_not_overspend(metered):

@@ -88,8 +88,9 @@ def test_fields_out_of_line(server: LiveServer, fields: dict[str, str | bytes], 
         (b'{"prompt": "x", "width": 512.5}', "Type mismatch of '/width', 'integer' not in 'number'"),
         (b'{"prompt": "\\ud800"}', "'/prompt' is not Unicode text"),
         (b'{"prompt": "x", "input_image_\\ud800": "x"}', "Additional or unevaluated properties"),
-        (b'{"prompt": "x"', "the body begins like JSON and is none"),
-        (b'{"a":' + b"[" * 100_000, "the body begins like JSON and is none"),
+        (b'{"prompt": "x"', "the body begins like JSON and is none: Expecting ',' delimiter: line 1 column 15"),
+        (b'{"a":' + b"[" * 100_000, "the body begins like JSON and cannot be read as that"),
+        (b'{"seed":' + b"9" * 5000 + b"}", "the body begins like JSON and cannot be read as that"),
         (b"prompt=a+cat&width=512", "the body is neither a multipart form nor a JSON object"),
         (b"[1]", "the body is neither"),
         (b"-" * 1000, "the body is neither"),
@@ -178,9 +179,13 @@ def test_an_unknown_field_may_be_long(server: LiveServer) -> None:
     assert server.http.post(RUN, content=form(("prompt", "x"), ("mask", b"x" * 1_000_000))).status_code == 200
 
 
-def test_an_unknown_model(server: LiveServer) -> None:
-    response = server.http.post("/client/v4/accounts/a/ai/run/@cf/nobody/none", content=form(("prompt", "x")))
+@pytest.mark.parametrize("body", [form(("prompt", "x")), b'{"messages": [{"role": "user", "content": "hi"}]}', b""])
+def test_an_unknown_model(server: LiveServer, body: bytes) -> None:
+    """Said before anything about fields: those of a model of another kind would be found missing or too many."""
+    response = server.http.post("/client/v4/accounts/a/ai/run/@cf/nobody/none", content=body)
     assert problem(response) == (400, 5007, "AiError: No such model @cf/nobody/none or task")
+    bound = server.http.post("/run?version=3", content=body, headers={"cf-consn-model-id": "@cf/nobody/none"}).json()
+    assert (bound["internalCode"], bound["description"]) == (5007, "No such model @cf/nobody/none or task")
 
 
 @pytest.mark.parametrize(

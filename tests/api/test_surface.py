@@ -112,6 +112,49 @@ def test_what_there_is_none_of(server: LiveServer, path: str) -> None:
     assert get(server, f"{ACCOUNT}/ai/{path}") == []
 
 
+def test_no_file_is_turned_into_markdown(server: LiveServer) -> None:
+    told = problem(server.http.post(f"{ACCOUNT}/ai/tomarkdown", files={"files": ("a.html", b"<p>x</p>", "text/html")}))
+    assert told == (400, 5007, "AiError: No such model toMarkdown or task")
+
+
+BATCH = "FLUX.2 has no batch capability; send each picture as a request of its own, without queueRequest"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "name"),
+    [
+        ("?queueRequest=true", {"requests": [{"prompt": "x"}]}, "queueRequest"),
+        ("?queueRequest=true", {"request_id": "768f15b7"}, "queueRequest"),
+        ("", {"requests": [{"prompt": "x"}]}, "requests"),
+        ("", {"request_id": "768f15b7"}, "request_id"),
+        ("", {"prompt": "x", "queueRequest": True}, "queueRequest"),
+    ],
+)
+def test_there_is_no_batch(server: LiveServer, query: str, body: dict[str, object], name: str) -> None:
+    """The picture comes at once or not at all: whoever would poll for it is told."""
+    told = (400, 5006, f"AiError: Bad input: Error: '/{name}': {BATCH}")
+    assert problem(server.http.post(f"{ANY}/{MODEL}{query}", json=body)) == told
+
+
+@pytest.mark.parametrize("given", ["false", "undefined", ""])
+def test_a_batch_that_is_not_asked_for(server: LiveServer, given: str) -> None:
+    answer = server.http.post(f"{ANY}/{MODEL}?queueRequest={given}", json={"prompt": "x", "lora": None})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("body", [form(("prompt", "x"), ("lora", "mine")), b'{"prompt": "x", "lora": "mine"}'])
+def test_there_are_no_fine_tunes(server: LiveServer, body: bytes) -> None:
+    told = (405, 5005, f"AiError: The model {MODEL} does not support LoRA inference")
+    assert problem(server.http.post(f"{ANY}/{MODEL}", content=body)) == told
+
+
+@pytest.mark.parametrize("kind", ["object", "number", "boolean"])
+def test_an_image_is_bytes_or_text(server: LiveServer, kind: str) -> None:
+    image = {"object": [1, 2], "number": 5, "boolean": True}[kind]
+    told = (400, 5004, f"AiError: Invalid data type for base64 input: {kind}")
+    assert problem(server.http.post(f"{ANY}/{MODEL}", json={"prompt": "x", "input_image_0": image})) == told
+
+
 @pytest.mark.parametrize("path", ["/client/v4/user/tokens/verify", f"{ACCOUNT}/tokens/verify"])
 def test_a_token_is_verified(path: str) -> None:
     with serving(token="hush") as live:

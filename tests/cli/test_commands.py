@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import numpy as np
@@ -90,3 +91,11 @@ def test_the_server_says_at_start_who_stands_in_and_ends_on_a_signal():
     assert "Any token is accepted" in said
     assert "Application shutdown complete" in said
     assert "Traceback" not in said
+
+
+def test_an_engine_that_fails_to_load_is_noticed_at_once():
+    """The server listens by then, and would answer 500 for ever: it is not waited for in vain."""
+    began = time.monotonic()
+    with pytest.raises(EngineClosed, match="will not be ready: The engine stopped"), serving(["--device", "cuda:99"]):
+        pass
+    assert time.monotonic() - began < 60

@@ -63,6 +63,7 @@ def test_models(worker):
 
 def test_no_file_is_turned_into_markdown(worker):
     assert worker("markdown")["result"] == []
+    assert worker("convert")["error"]["message"].startswith("AiError: No such model toMarkdown or task")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,8 @@ def test_no_file_is_turned_into_markdown(worker):
         ("promptless", 5006, "5006: Error: required properties at '/' are 'prompt'"),
         ("unknown", 5007, "5007: No such model @cf/nobody/nothing or task"),
         ("garbage", 3010, "3010: "),
+        ("batch", 5006, "5006: Error: '/queueRequest': FLUX.2 has no batch capability"),
+        ("numbers", 5004, "5004: Invalid data type for base64 input: object"),
     ],
 )
 def test_an_error_arrives_as_an_object(worker, name, code, message):

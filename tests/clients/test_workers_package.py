@@ -55,6 +55,24 @@ INITIALISED = """\
 """
 
 
+def test_the_package_holds_what_it_needs_and_no_more(env):
+    """What `npm publish` would send."""
+    command = [nodejs.NODE, nodejs.NPM, "pack", "--dry-run", "--json"]
+    (packed,) = nodejs.run(command, nodejs.PACKAGE, env).json
+    assert sorted(file["path"] for file in packed["files"]) == [
+        "LICENSE",
+        "README.md",
+        "bin/alpenglow-workers.js",
+        "index.d.ts",
+        "index.js",
+        "lib/plugin.js",
+        "lib/server.js",
+        "lib/wrangler-config.js",
+        "package.json",
+    ]
+    assert "](../" not in (nodejs.PACKAGE / "README.md").read_text(), "a link that leads nowhere on npm"
+
+
 @pytest.fixture
 def init(npm, tmp_path):
     """Run `alpenglow-workers init` in a folder with this configuration; gives what it came to, and the file."""

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 from orders import order
+from sqlalchemy import event
 
 from alpenglow.errors import AllocationSpent, LedgerError, RateLimited
 from alpenglow.ledger.books import MICRO
@@ -146,6 +147,49 @@ def test_the_audit_sees_a_balance_that_is_off(ledger, url):
     (sentence,) = ledger.books.audit()
     assert "(7, 0)" in sentence
     assert "(10000000, 0)" in sentence
+
+
+def test_a_reservation_costs_the_same_however_much_was_settled_before(tmp_path):
+    """It sweeps what has expired, and looks for that among the open charges alone."""
+    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        asked = order(ledger, "team")
+        swept: list[tuple[str, tuple[object, ...]]] = []
+
+        @event.listens_for(ledger._engine, "before_cursor_execute")
+        def _note(connection, cursor, statement, parameters, context, executemany):
+            if statement.startswith("DELETE"):
+                swept.append((statement, parameters))
+
+        ledger.books.reserve(asked, "here", 60)
+        with ledger._engine.begin() as connection:
+            ((statement, parameters),) = swept
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert [row.detail for row in plan] == [
+        "SEARCH charges USING INDEX ix_charges_open (account_id=? AND expires_at<?)"
+    ]
+
+
+def test_only_what_is_paid_waits_for_the_disk(ledger):
+    """Reserving may be undone by a power cut, settling may not; each connection is told anew."""
+    said: list[str] = []
+
+    @event.listens_for(ledger._engine, "before_cursor_execute")
+    def _note(connection, cursor, statement, parameters, context, executemany):
+        if "synchronous" in statement:
+            said.append(statement)
+
+    asked = order(ledger, "team")
+    waits, hurries = (
+        (["PRAGMA synchronous = FULL"], ["PRAGMA synchronous = NORMAL"])
+        if ledger._engine.dialect.name == "sqlite"
+        else ([], ["SET LOCAL synchronous_commit = off"])
+    )
+    said.clear()
+    reservation = ledger.books.reserve(asked, "here", 60)
+    assert said == hurries
+    said.clear()
+    ledger.books.settle(reservation)
+    assert said == waits
 
 
 def test_a_database_that_fails_is_told_as_ours(ledger):

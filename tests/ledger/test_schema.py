@@ -16,7 +16,7 @@ def test_the_migrations_lead_to_the_tables_of_the_code(url):
     engine = connect(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert context.get_current_revision() == "0001"
+        assert context.get_current_revision() == "0002"
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
 

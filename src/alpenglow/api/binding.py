@@ -32,6 +32,7 @@ def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> AP
         model = header.rpartition(":")[2]
         if not model:
             raise IncompleteRequest(MODEL)
+        runner.expect(model)
         sent = await reader.fields(request)
         given = query(request)
         beside = inner_text(given, "userInputs")

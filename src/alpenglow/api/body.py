@@ -1,8 +1,8 @@
 """The bytes of a request -> its fields, raw. Knows boundaries, line ends and limits, and nothing of what fields mean.
 
 Decided by the first bytes, as clients' headers are often wrong: `{` is JSON whatever the header says, `--` is a
-multipart form whose boundary is the header's, or stands in its own first line when the header names none (the
-changelog's JavaScript sends it so). Limits are enforced while bytes arrive; what is over them is refused unstored.
+multipart form whose boundary is the header's, or stands in its own first line when the header names none or another
+(the changelog's JavaScript sends it so). Limits are enforced while bytes arrive; what is over them is refused unstored.
 """
 
 import json
@@ -17,7 +17,15 @@ from alpenglow.errors import InvalidInput, RequestTooLarge
 MAX_BOUNDARY_LINE = 300
 """Bytes: RFC 2046 allows a boundary of 70, some clients send more; a first line beyond this is none."""
 
-NEITHER = "the body is neither a multipart form nor a JSON object"
+NEITHER = "the body is neither a multipart form nor a JSON object; with curl, send fields by --form"
+
+NO_BOUNDARY = (
+    "required properties at '/' are 'multipart': the Content-Type header names no boundary; in a Worker, give FormData "
+    "to a Response, and that one's body and content type to env.AI.run"
+)
+"""What Cloudflare's parser comes to where ours looks into the body, and what mends it."""
+
+FOREIGN_BOUNDARY = "the form does not begin with the boundary that the Content-Type header names"
 
 Fields = Mapping[str, object]
 """Field name -> its value: bytes from a form (a list of them if it may repeat), any JSON value from JSON."""
@@ -36,8 +44,13 @@ class BodyLimits:
     repeated: frozenset[str] = frozenset()
 
 
-async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits) -> Fields:
-    """The fields of a body. Raises InvalidInput and RequestTooLarge. An empty body has no fields."""
+async def read_fields(
+    headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits, *, sniff: bool = True
+) -> Fields:
+    """The fields of a body. Raises InvalidInput and RequestTooLarge. An empty body has no fields.
+
+    Without `sniff`, a form whose boundary the header does not name is refused, as Cloudflare refuses it.
+    """
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.body:
         raise RequestTooLarge(f"the body has {int(length):,} bytes, more than {limits.body:,}")
@@ -48,8 +61,8 @@ async def read_fields(headers: Mapping[str, str], stream: AsyncIterator[bytes], 
         if start.startswith(b"{"):
             return _parse_json(start + b"".join([chunk async for chunk in chunks]))
         if b"\n" in start or len(start) > MAX_BOUNDARY_LINE:
-            return await _read_form(_boundary(headers, start), start, chunks, limits)
-    return await _read_form(_boundary(headers, start), start, chunks, limits) if start else {}
+            break
+    return await _read_form(_boundary(headers, start, sniff=sniff), start, chunks, limits) if start else {}
 
 
 class MultipartForm:
@@ -185,21 +198,27 @@ async def _read_form(boundary: bytes, start: bytes, rest: AsyncIterator[bytes], 
     return form.fields()
 
 
-def _boundary(headers: Mapping[str, str], start: bytes) -> bytes:
-    """The header's boundary, else the one in the body's first line."""
+def _boundary(headers: Mapping[str, str], start: bytes, *, sniff: bool) -> bytes:
+    """The header's boundary if the body begins with it, else the body's own if we may `sniff`."""
     first_line = start.partition(b"\n")[0].rstrip()
     if not first_line.startswith(b"--") or len(first_line) > MAX_BOUNDARY_LINE:
         raise InvalidInput(NEITHER)
     content_type, options = parse_options_header(headers.get("content-type", ""))
     named = options.get(b"boundary") if content_type == b"multipart/form-data" else None
-    return named or first_line.removeprefix(b"--")
+    if named and first_line in (b"--" + named, b"--" + named + b"--"):  # the latter of a form without parts
+        return named
+    if not sniff:
+        raise InvalidInput(FOREIGN_BOUNDARY if named else NO_BOUNDARY)
+    return first_line.removeprefix(b"--")
 
 
 def _parse_json(body: bytes) -> Fields:
     try:
         fields: Fields = json.loads(body)
-    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested to death
-        raise InvalidInput("the body begins like JSON and is none") from error
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"the body begins like JSON and is none: {error}") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested to death
+        raise InvalidInput("the body begins like JSON and cannot be read as that") from error
     return fields
 
 

@@ -77,10 +77,12 @@ NO_KEY = OpenAI("invalid_api_key", 401)
 TABLE: Mapping[type[Exception], Answer] = {
     # The caller can mend it.
     errors.InvalidInput: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
+    errors.InvalidImageType: Answer(400, 5004, "{text}"),
     errors.InvalidImage: Answer(400, 3010, "{text}", TWICE, openai=OpenAI("invalid_image")),
     errors.IncompleteRequest: Answer(400, 3003, "Request is missing headers or body: {text}"),
     errors.RequestTooLarge: Answer(413, 3006, "Request is too large: {text}", openai=OpenAI("request_too_large")),
     errors.UnknownModel: Answer(400, 5007, "{text}", openai=OpenAI("model_not_found", 404, param="model")),
+    errors.LoraUnsupported: Answer(405, 5005, "{text}", openai=OpenAI("unsupported_value", 400, param="lora")),
     errors.BadRequest: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
     # The caller may try again.
     errors.Overloaded: Answer(
@@ -90,6 +92,7 @@ TABLE: Mapping[type[Exception], Answer] = {
     errors.AllocationSpent: Answer(429, 4006, "{text}", TWICE, openai=OpenAI("insufficient_quota")),
     errors.RateLimited: Answer(429, 3021, "{text}", TWICE, openai=OpenAI("rate_limit_exceeded")),
     errors.EngineClosed: Answer(503, 3040, "{text}", openai=OpenAI("unavailable")),
+    errors.EngineStopped: Answer(500, 8007, "{text}", openai=OpenAI("unavailable")),
     ClientDisconnect: Answer(408, 3008, "Request was aborted"),
     # It is our fault; what happened is in the log and nowhere else.
     errors.AlpenglowError: Answer(500, 8007, "Internal server error", TWICE),

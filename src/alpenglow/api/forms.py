@@ -4,6 +4,7 @@ Here and in `openai_forms` strings become numbers. Knows nothing of HTTP statuse
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from alpenglow.api.body import BodyLimits, Fields, read_fields
 from alpenglow.api.references import ReferenceReader
 from alpenglow.api.wording import checked, mismatch
-from alpenglow.errors import InvalidInput
+from alpenglow.errors import BadRequest, InvalidImageType, InvalidInput, LoraUnsupported
 from alpenglow.imaging import QUALITY, ImageFormat
 from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, SIZE_MULTIPLE, GenerationRequest, random_seed
 from alpenglow.settings import Settings
@@ -24,6 +25,21 @@ MAX_SEED = 2**63 - 1
 
 UNSET = ("undefined", "null")
 """What JavaScript writes into a query for a value that is not there."""
+
+BATCH = "'/{name}': FLUX.2 has no batch capability; send each picture as a request of its own, without queueRequest"
+UNSUPPORTED: Mapping[str, Callable[[str, str], BadRequest]] = {
+    "lora": lambda _name, model: LoraUnsupported(model),
+    **dict.fromkeys(
+        ("queueRequest", "requests", "request_id"), lambda name, _model: InvalidInput(BATCH.format(name=name))
+    ),
+}
+"""What other models of Cloudflare take: refused, as whoever sends it waits for what it does."""
+
+UNASKED = (False, "", "false", b"", b"false")
+"""Values of these that ask for nothing."""
+
+JAVASCRIPT: Mapping[type, str] = {bool: "boolean", int: "number", float: "number"}
+"""JSON type -> `typeof`; all others are objects."""
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE, description="Pixels, rounded down to a multiple of 16.")]
 Image = Annotated[bytes, Field(description="A file, or its base64 or data URL; scaled down to fit 512 x 512.")]
@@ -93,20 +109,23 @@ class RunReader:
         def part_limit(name: str) -> int | None:
             if name.startswith(IMAGE):
                 return settings.max_image_bytes
-            return settings.max_text_bytes if name in RunInput.model_fields else None
+            return settings.max_text_bytes if name in RunInput.model_fields or name in UNSUPPORTED else None
 
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_parts, part_limit)
 
     async def fields(self, request: Request) -> Fields:
         """The body of `request`, whichever form it has. Raises InvalidInput, RequestTooLarge and ClientDisconnect."""
-        return await read_fields(request.headers, request.stream(), self._limits)
+        return await read_fields(request.headers, request.stream(), self._limits, sniff=not self._strict)
 
     async def run(self, model: str, *sources: Fields) -> Run:
         """The run, for `model` as written, that the fields of all `sources` describe; the later source wins.
 
-        Raises InvalidInput, InvalidImage or RequestTooLarge.
+        Raises BadRequest.
         """
         fields = {name: value for source in sources for name, value in source.items() if value is not None}
+        for name, refusal in UNSUPPORTED.items():
+            if fields.get(name, False) not in UNASKED:
+                raise refusal(name, model)
         if self._strict and not (is_proxied(model) or any(isinstance(value, bytes) for value in fields.values())):
             raise InvalidInput("required properties at '/' are 'multipart'")  # values of a form are bytes
         run = check(fields)
@@ -162,8 +181,9 @@ def text(fields: Fields, name: str) -> str:
 
 
 def check(fields: Fields) -> RunInput:
-    """`fields` as a RunInput. Raises InvalidInput in the words of Cloudflare's validator, which clients parse.
+    """`fields` as a RunInput.
 
+    Raises InvalidImageType, and InvalidInput in the words of Cloudflare's validator, which clients parse.
     Images are numbered from 0 without gaps: a prompt says "image 1", and closing a gap would make it mean another one.
     More than four are refused, not dropped.
     """
@@ -178,7 +198,11 @@ def check(fields: Fields) -> RunInput:
             f"Additional or unevaluated properties '{', '.join('/' + name for name in beyond)}' at '/' not allowed: "
             f"images are {IMAGE}0 to {IMAGE}{MAX_REFERENCES - 1}"
         )
-    run = checked(RunInput, fields, files=[name for name in RunInput.model_fields if name.startswith(IMAGE)])
+    images = [name for name in RunInput.model_fields if name.startswith(IMAGE)]
+    for name in images:
+        if not isinstance(value := fields.get(name, ""), bytes | str):
+            raise InvalidImageType(JAVASCRIPT.get(type(value), "object"))
+    run = checked(RunInput, fields, images)
     present = [image is not None for image in run.images]
     if present != sorted(present, reverse=True):  # all the given ones first
         raise InvalidInput(f"required properties at '/' are '{IMAGE}{present.index(False)}': images have no gaps")

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
+from alpenglow.api.cards import author, find
 from alpenglow.api.forms import SearchInput
 from alpenglow.api.schemas import OUTPUT, in_account, input_schema
 from alpenglow.errors import UnknownModel
@@ -43,8 +44,7 @@ def routes(client: EngineClient, settings: Settings, authenticate: Authenticate)
     @rest.get("/models/schema")
     async def schema(request: Request, model: str) -> Response:
         """The fields of a model, as JSON Schema."""
-        if model not in {name for card in client.models() for name in (card.api_name, _unprefixed(card), card.row)}:
-            raise UnknownModel(model)
+        find(client.models(), model)
         return envelope.success(request, {"input": input_schema(strict=settings.strict), "output": OUTPUT})
 
     @rest.get("/tasks/search")
@@ -55,13 +55,20 @@ def routes(client: EngineClient, settings: Settings, authenticate: Authenticate)
     @rest.get("/authors/search")
     async def authors(request: Request, wanted: Wanted) -> Response:
         """Who made the models."""
-        names = sorted({_author(card) for card in client.models()})
+        names = sorted({author(card) for card in client.models()})
         return page(request, [{"name": name} for name in names if wanted.search.lower() in name.lower()], wanted)
 
     @router.get("/to-everything/markdown/supported")
     async def nothing(request: Request) -> Response:
         """An empty list: there is nothing of the kind here."""
         return envelope.success(request, [])
+
+    @router.post("/to-everything/markdown/transformer")
+    @rest.post("/tomarkdown")
+    async def convert(request: Request) -> Response:
+        """Refused: no model here turns files into Markdown."""
+        envelope.begin(request)
+        raise UnknownModel("toMarkdown")
 
     for path in NOTHING:
         rest.add_api_route(path, nothing, methods=["GET"])
@@ -77,21 +84,13 @@ def page(request: Request, found: Sequence[object], wanted: SearchInput) -> Resp
     return envelope.success(request, shown, result_info=info)
 
 
-def _unprefixed(card: ModelCard) -> str:
-    return card.api_name.removeprefix("@cf/")
-
-
-def _author(card: ModelCard) -> str:
-    return _unprefixed(card).rpartition("/")[0]
-
-
 def _matches(card: ModelCard, wanted: SearchInput) -> bool:
     """As Cloudflare has it: `task` is the exact name, `author` the middle of the model's, `search` any text of it."""
     text = f"{card.api_name} {card.title} {card.description}".lower()
     return (
         wanted.search.lower() in text
         and wanted.task in ("", TASK["name"])
-        and wanted.author.lower() in ("", _author(card).lower())
+        and wanted.author.lower() in ("", author(card).lower())
     )
 
 

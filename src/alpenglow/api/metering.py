@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alpenglow.errors import LedgerError, UnknownModel
+from alpenglow.api.cards import find
+from alpenglow.errors import LedgerError
 from alpenglow.ledger.books import MICRO, Order, Reservation
 from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import EngineClient, GenerationRequest
@@ -147,15 +148,15 @@ class Meter:
 
         `Metered` settles or voids it. Raises UnknownModel, AllocationSpent, RateLimited.
         """
-        cards = [self._card(one.model) for one in asked]
-        amount = sum(price(row, one) for (row, _), one in zip(cards, asked, strict=True))
+        cards = [find(self._client.models(), one.model) for one in asked]
+        amount = sum(price(card.row, one) for card, one in zip(cards, asked, strict=True))
         request.state.charge = charge = Charge(amount, self._ledger)
         if self._ledger is None:
             return
         order = Order(
             account=request.state.caller.account,
             token=request.state.caller.token.id,
-            model=cards[0][1],
+            model=cards[0].api_name,
             amount=amount,
             pictures=len(asked),
             output_pixels=sum(one.width * one.height for one in asked),
@@ -164,13 +165,6 @@ class Meter:
         reserve = self._ledger.books.reserve
         charge.reserving = asyncio.create_task(asyncio.to_thread(reserve, order, self._holder, self._lifetime))
         await asyncio.shield(charge.reserving)
-
-    def _card(self, model: str) -> tuple[str, str]:
-        """Row and API name of a model by any name that the catalogue knows."""
-        for card in self._client.models():
-            if model in {card.row, card.api_name, card.api_name.removeprefix("@cf/")}:
-                return card.row, card.api_name
-        raise UnknownModel(model)
 
 
 def holder(settings: Settings) -> str:

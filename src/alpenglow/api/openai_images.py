@@ -14,10 +14,10 @@ from pydantic import BaseModel
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
+from alpenglow.api.cards import author, find, short
 from alpenglow.api.openai_forms import EditInput, GenerateInput, ImagesReader
 from alpenglow.api.runner import Picture, Runner
 from alpenglow.api.schemas import form_or_json
-from alpenglow.errors import UnknownModel
 from alpenglow.imaging import ImageFormat
 from alpenglow.request import EngineClient, ModelCard
 from alpenglow.settings import Settings
@@ -95,14 +95,6 @@ class Models(BaseModel):
     data: list[Model]
 
 
-def find(cards: Sequence[ModelCard], name: str) -> ModelCard:
-    """The model of that name: the catalogue's, the API's, that without `@cf/`, its last part. Raises UnknownModel."""
-    for card in cards:
-        if name in {card.row, card.api_name, card.api_name.removeprefix("@cf/"), _id(card)}:
-            return card
-    raise UnknownModel(name)
-
-
 def _answer(request: Request, pictures: Sequence[Picture]) -> Response:
     first = pictures[0].asked
     answer = Images(
@@ -122,10 +114,4 @@ def _image(picture: Picture) -> Image:
 
 def _listed(card: ModelCard) -> Model:
     created = datetime.fromisoformat(card.created_at).replace(tzinfo=UTC)
-    owner = card.api_name.removeprefix("@cf/").partition("/")[0]
-    return Model(id=_id(card), created=int(created.timestamp()), owned_by=owner)
-
-
-def _id(card: ModelCard) -> str:
-    """`flux-2-klein-9b`: the last part of the API's name."""
-    return card.api_name.rpartition("/")[2]
+    return Model(id=short(card), created=int(created.timestamp()), owned_by=author(card))

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from alpenglow.api.cards import find
 from alpenglow.api.disconnect import unless_disconnected
 from alpenglow.api.forms import Run
 from alpenglow.api.metering import Meter
@@ -62,6 +63,10 @@ class Runner:
         self._embed_prompt = settings.embed_prompt
         self._seconds = settings.request_timeout_seconds
 
+    def expect(self, model: str) -> None:
+        """Raises UnknownModel unless there is one of that name. Asked first: fields are to be judged by their model."""
+        find(self._client.models(), model)
+
     async def run(self, request: Request, reading: Coroutine[Any, Any, Run]) -> Picture:
         """The picture that `reading`, which consumes the whole body of `request`, finds to be asked for.
 
@@ -79,8 +84,6 @@ class Runner:
         try:
             async with asyncio.timeout(self._seconds):
                 asked = await reading
-                if any(one.reject_if_busy for one in asked) and self._busy():
-                    raise Overloaded("other requests are under way")
                 await self._meter.reserve(request, *(one.generation for one in asked))
                 return await unless_disconnected(request.receive, self._make_all(asked))
         except TimeoutError as error:
@@ -95,6 +98,8 @@ class Runner:
         return tuple(one.result() for one in making)
 
     async def _make(self, asked: Run) -> Picture:
+        if asked.reject_if_busy and self._busy():  # nothing is awaited between this look and the engine's
+            raise Overloaded("other requests are under way")
         result = await self._client.generate(asked.generation)
         prompt = asked.generation.prompt if self._embed_prompt else None
         file = await asyncio.to_thread(

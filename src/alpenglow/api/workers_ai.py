@@ -19,6 +19,7 @@ def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> AP
     reader = RunReader(settings)
 
     async def read(request: Request, model: str) -> Run:
+        runner.expect(model)
         fields = await reader.fields(request)
         return await reader.run(model, _accepted(request), query(request), inner(fields, "options"), fields)
 
@@ -27,6 +28,7 @@ def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> AP
         model = text(fields, "model")
         if is_proxied(model):
             envelope.speak(request, proxied.voice(model))
+        runner.expect(model)
         given = (_accepted(request), query(request), inner(fields, "options"), inner(fields, "input"))
         return await reader.run(model, *given)
 

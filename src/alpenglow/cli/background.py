@@ -1,5 +1,6 @@
 """A server in a child process, for as long as a `with` block lasts: for the demo, the benches and the tests."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.error import URLError
+from http import HTTPStatus
+from urllib.error import HTTPError, URLError
 
 from alpenglow.errors import EngineClosed
 
@@ -29,7 +31,8 @@ class Server:
 def serving(options: Sequence[str] = (), ready_within: float = 120.0) -> Iterator[Server]:
     """Run `alpenglow serve` with `options` on a free loopback port until the block ends, whatever ends it.
 
-    Raises EngineClosed if the server ends or is not ready within `ready_within` seconds. Its output goes to our stderr.
+    Raises EngineClosed if the server ends, its engine fails, or `ready_within` seconds do not make it ready. Its output
+    goes to our stderr.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -61,9 +64,14 @@ def _free_port() -> int:
 
 
 def _ready(url: str) -> bool:
-    """An answer of 200. Not listening yet and 503 both mean: not yet."""
+    """An answer of 200. Not listening yet and 503 both mean: not yet. Raises EngineClosed if it never will be."""
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=5):  # noqa: S310 - always http on loopback
             return True
+    except HTTPError as error:
+        with error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                return False
+            raise EngineClosed(f"The server will not be ready: {json.load(error)['errors'][0]['message']}") from None
     except (URLError, ConnectionError, TimeoutError):
         return False

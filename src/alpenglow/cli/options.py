@@ -18,7 +18,10 @@ if TYPE_CHECKING:  # torch takes a second to import; help does not need it
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings, instead of ./alpenglow.toml.")]
 Device = Annotated[str | None, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
 Strict = Annotated[
-    bool | None, typer.Option("--strict", help="Refuse what Cloudflare refuses: JSON, input images over 512x512.")
+    bool | None,
+    typer.Option(
+        "--strict", help="Refuse what Cloudflare refuses: JSON, forms without a boundary, images over 512x512."
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic on a CPU.")]
 

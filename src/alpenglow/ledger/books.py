@@ -28,8 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from alpenglow.errors import AllocationSpent, RateLimited
-from alpenglow.ledger.database import reading, transaction
-from alpenglow.ledger.schema import ACCOUNTS, CHARGES, DAYS
+from alpenglow.ledger.database import forgetful, reading, transaction
+from alpenglow.ledger.schema import ACCOUNTS, CHARGES, DAYS, OPEN
 
 MICRO = 1_000_000
 """Amounts in a neuron."""
@@ -80,6 +80,7 @@ class Books:
 
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
+        self._unpaid = forgetful(engine)  # a reservation that a power cut undoes is void, as it should be
         self._reads = reading(engine)
         self._clock = clock
 
@@ -92,7 +93,7 @@ class Books:
         now = int(self._clock())
         day = datetime.fromtimestamp(now, UTC).date()
         reservation = Reservation(uuid.uuid4().hex, order, day, holder, now + int(lifetime))
-        with transaction(self._engine) as connection:
+        with transaction(self._unpaid) as connection:
             _void_all(connection, CHARGES.c.expires_at < now, order.account)
             _begin_day(connection, order.account, day)
             _spend(connection, order, day, minute=now // 60)
@@ -107,7 +108,7 @@ class Books:
         amount, now = reservation.order.amount, int(self._clock())
         with transaction(self._engine) as connection:
             same = CHARGES.c.id == reservation.id
-            reserved = update(CHARGES).where(same, CHARGES.c.settled_at.is_(None)).values(settled_at=now)
+            reserved = update(CHARGES).where(same, OPEN).values(settled_at=now)
             if connection.execute(reserved).rowcount:
                 _move(connection, reservation.order.account, reservation.day, reserved=-amount, settled=amount)
             elif connection.execute(select(CHARGES.c.id).where(same)).first() is None:
@@ -154,12 +155,11 @@ class Books:
 
     def audit(self) -> tuple[str, ...]:
         """A sentence for each account and day whose balance is not the sum of its charges. None is what you want."""
-        is_open = CHARGES.c.settled_at.is_(None)
         sums = select(
             CHARGES.c.account_id,
             CHARGES.c.day,
-            func.sum(case((is_open, CHARGES.c.amount), else_=0)),
-            func.sum(case((is_open, 0), else_=CHARGES.c.amount)),
+            func.sum(case((OPEN, CHARGES.c.amount), else_=0)),
+            func.sum(case((OPEN, 0), else_=CHARGES.c.amount)),
         ).group_by(CHARGES.c.account_id, CHARGES.c.day)
         balances = select(DAYS.c.account_id, DAYS.c.day, DAYS.c.reserved, DAYS.c.settled)
         with transaction(self._reads) as connection:
@@ -223,7 +223,7 @@ def _void_all(connection: Connection, which: Any, account: str | None = None, *,
     if account is not None:
         query = query.where(CHARGES.c.account_id == account)
     if not settled_too:
-        query = query.where(CHARGES.c.settled_at.is_(None))
+        query = query.where(OPEN)
     gone = connection.execute(
         query.returning(CHARGES.c.account_id, CHARGES.c.day, CHARGES.c.amount, CHARGES.c.settled_at)
     ).all()

@@ -26,10 +26,7 @@ def connect(url: str) -> Engine:
     """An engine for the database at `url`, migrated. Raises LedgerError, without the URL's password in its text."""
     try:
         address = make_url(url)
-        if address.get_backend_name() == "sqlite":
-            engine = _sqlite(address)
-        else:
-            engine = create_engine(_with_our_driver(address), pool_pre_ping=True)
+        engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
         with engine.begin() as connection:
             migrate(connection)
     except ModuleNotFoundError as error:
@@ -68,6 +65,14 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(sqlite_begin="DEFERRED")
 
 
+def forgetful(engine: Engine) -> Engine:
+    """`engine` for transactions that a power cut may undo, for which none waits for the disk; the order of all stays.
+
+    What the next one to wait writes down holds these too. A process that is killed loses neither.
+    """
+    return engine.execution_options(waits_for_disk=False)
+
+
 def _with_our_driver(address: URL) -> URL:
     """`postgres://` and `postgresql://`, as hosting companies write them, mean psycopg 3 here."""
     if address.drivername in {"postgres", "postgresql"}:
@@ -75,6 +80,17 @@ def _with_our_driver(address: URL) -> URL:
     if address.get_backend_name() != "postgresql":
         raise LedgerError(f"A ledger is kept in sqlite or postgresql, not in {address.get_backend_name()}")
     return address
+
+
+def _postgresql(address: URL) -> Engine:
+    engine = create_engine(_with_our_driver(address), pool_pre_ping=True)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("waits_for_disk", True):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    return engine
 
 
 def _sqlite(address: URL) -> Engine:
@@ -89,13 +105,15 @@ def _sqlite(address: URL) -> Engine:
         connection.isolation_level = None  # sqlite3 would begin transactions by its own rules
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         _write_ahead(connection)
-        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(
+            f"PRAGMA synchronous = {'FULL' if options.get('waits_for_disk', True) else 'NORMAL'}"
+        )
+        connection.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'IMMEDIATE')}")
 
     return engine
 

@@ -90,5 +90,7 @@ CHARGES = Table(
     Column("expires_at", BigInteger, nullable=False),  # no reservation lives longer
     Column("settled_at", BigInteger),  # None: only reserved yet
     Index(None, "account_id", "day"),
-    Index(None, "settled_at", "holder"),
 )
+# Only what is open: a server's start and every reservation look for what has expired, however much was ever settled.
+OPEN = CHARGES.c.settled_at.is_(None)
+Index("ix_charges_open", CHARGES.c.account_id, CHARGES.c.expires_at, sqlite_where=OPEN, postgresql_where=OPEN)

@@ -23,10 +23,13 @@ const TRIES = {
   },
   models: (ai) => ai.models({ search: "klein-9b", per_page: 5 }),
   markdown: (ai) => ai.toMarkdown().supported(),
+  convert: (ai) => ai.toMarkdown([{ name: "a.html", blob: new Blob(["<p>a</p>"], { type: "text/html" }) }]),
 
   small: (ai) => ai.run(MODEL, { multipart: { body: form({ width: "20" }), contentType: BARE } }),
   promptless: (ai) => ai.run(MODEL, { width: 256 }),
-  unknown: (ai) => ai.run("@cf/nobody/nothing", { prompt: "a dog" }),
+  unknown: (ai) => ai.run("@cf/nobody/nothing", { messages: [{ role: "user", content: "hello" }] }),
+  batch: (ai) => ai.run(MODEL, { requests: [{ prompt: "a dog" }] }, { queueRequest: true }),
+  numbers: (ai) => ai.run(MODEL, { prompt: "a dog", input_image_0: [1, 2, 3] }),
   garbage: (ai) =>
     ai.run(MODEL, { multipart: { body: form({ input_image_0: new Blob(["no picture"]) }), contentType: BARE } }),
 };

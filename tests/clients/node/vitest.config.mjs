@@ -14,7 +14,7 @@ export default defineConfig({
   test: {
     projects: Object.entries(ways).map(([name, options]) => ({
       plugins: [cloudflareTest(options)],
-      test: { name, include: ["env-ai.test.js"] },
+      test: { name, include: ["env-ai.test.js"], testTimeout: 60_000 }, // the model may share its cores
     })),
   },
 });

@@ -1,0 +1,29 @@
+"""A model by any of its names: the one place where the API compares them."""
+
+from collections.abc import Sequence
+
+from alpenglow.errors import UnknownModel
+from alpenglow.request import ModelCard
+
+
+def find(cards: Sequence[ModelCard], name: str) -> ModelCard:
+    """The card of that name: the catalogue's, the API's, that without `@cf/`, its last part. Raises UnknownModel."""
+    for card in cards:
+        if name in {card.row, card.api_name, unprefixed(card), short(card)}:
+            return card
+    raise UnknownModel(name)
+
+
+def unprefixed(card: ModelCard) -> str:
+    """`black-forest-labs/flux-2-klein-9b`: the API's name without `@cf/`."""
+    return card.api_name.removeprefix("@cf/")
+
+
+def short(card: ModelCard) -> str:
+    """`flux-2-klein-9b`: the last part of the API's name."""
+    return card.api_name.rpartition("/")[2]
+
+
+def author(card: ModelCard) -> str:
+    """`black-forest-labs`."""
+    return unprefixed(card).rpartition("/")[0]
