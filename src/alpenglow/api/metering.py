@@ -165,6 +165,12 @@ class Meter:
         charge.reserving = asyncio.create_task(asyncio.to_thread(reserve, order, self._holder, self._lifetime))
         await asyncio.shield(charge.reserving)
 
+    async def forgive(self, request: Request) -> None:
+        """Void what `request` reserved, where its answer goes on to say in words that it failed."""
+        charge: Charge = request.state.charge
+        request.state.charge = None
+        await asyncio.shield(charge.void())
+
     def _card(self, model: str) -> tuple[str, str]:
         """Row and API name of a model by any name that the catalogue knows."""
         for card in self._client.models():

@@ -40,7 +40,7 @@ class Job:
 
     @property
     def wants_preview(self) -> bool:
-        """A small picture is to go with the progress of the step just made. After the last step the picture itself is next."""
+        """The step just made is to be seen. After the last one it is not: the picture itself comes next."""
         sample = self.sample
         return self.request.previews and sample is not None and not sample.done and not self.future.done()
 
