@@ -60,7 +60,7 @@ def create_app(
         redoc_url=None,
     )
     app.include_router(health.routes(client))
-    app.include_router(pages.routes())
+    pages.mount(app, client, settings)
     authenticate = authenticator(settings, ledger)
     meter = Meter(client, settings, ledger)
     engine = Runner(client, settings, meter)
