@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from livedemo import demo_engine, serving
+from livedemo import demo_engine, serving, until
 from PIL import Image
 
 from alpenglow.api.metering import neurons
@@ -150,10 +149,3 @@ def test_a_request_that_takes_too_long_ends_with_an_event(watched: Watched) -> N
         with httpx.stream("POST", path, files=files, timeout=60) as response:
             name, data = list(read_events(response))[-1]
     assert (name, data["errors"][0]["code"]) == ("error", 3046)
-
-
-def until(condition, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)

@@ -1,7 +1,7 @@
 """The pages that a person opens: playground, models, usage, the API's reference. Nothing on them comes from elsewhere.
 
-Templates and assets lie in `alpenglow/playground`. What a page shows of accounts it fetches with the reader's own token;
-what is served here is open to everyone who reaches the server.
+Templates and assets lie in `alpenglow/playground`. What a page shows of accounts it fetches with the reader's own
+token; what is served here is open to everyone who reaches the server.
 """
 
 from pathlib import Path

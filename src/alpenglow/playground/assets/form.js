@@ -65,12 +65,12 @@ function size([w, h], [wide, high]) {
   const multiple = Number(/multiple of (\d+)/.exec(wide.description ?? "")?.[1] ?? 1);
   const inside = ([x, y]) => x >= wide.minimum && x <= wide.maximum && y >= high.minimum && y <= high.maximum;
   const chips = PRESETS.filter(inside).map(([x, y]) => {
-    const radio = el("input", { type: "radio", name: "preset", value: `${x}x${y}`, onchange: () => set(x, y) });
+    const radio = el("input", { type: "radio", name: "preset", value: `${x}x${y}`, oninput: () => set(x, y) });
     return el("label", {}, radio, shape(x, y), `${x} × ${y}`);
   });
   const hint = el("p", { class: "hint", id: "size-hint", role: "status" });
   const element = el("fieldset", { class: "field" }, el("legend", {}, "Size", el("span", { class: "quiet" }, "pixels")), el("div", { class: "chips" }, ...chips),
-    el("div", { class: "pair" }, el("label", { for: w }, "Width"), width, el("label", { for: h }, "Height"), height), hint);
+    el("div", { class: "pair" }, el("label", { for: w }, "Width"), width, el("label", { for: h }, "Height"), height, hint));
   for (const input of [width, height]) input.setAttribute("aria-describedby", hint.id);
 
   function set(x, y) {

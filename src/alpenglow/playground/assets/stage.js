@@ -88,7 +88,7 @@ function facts(item) {
 
 function actions(item, act, frame) {
   const button = (text, deed, more = {}) => el("button", { type: "button", onclick: () => deed(item), ...more }, text);
-  const files = Object.entries(FORMATS).map(([name, type]) => button(name, () => download(item, type), { "aria-label": `Download as ${name}` }));
+  const files = Object.entries(FORMATS).map(([name, type], at) => button(at ? name : `Download ${name}`, () => download(item, type), { "aria-label": `Download ${name}` }));
   const compare = item.request.references.map((reference, at) =>
     el("button", { type: "button", "aria-pressed": "false", onclick: (event) => beside(frame, item, reference, at, event.currentTarget) }, `Compare with image ${at}`));
   $("actions").replaceChildren(

@@ -38,6 +38,7 @@ export function inWords(error) {
     const found = own.match(pattern);
     if (error.code === 5006 && found) return [say(...found), "Change it and try again.", own];
   }
+  if (error.code === 3040 && /loading|stop/.test(own)) return ["The server is not ready.", "It is starting or stopping. Try again in a moment.", own];
   const [what, hint] = WORDS[error.code] ?? ["That did not work.", "The server's own words stand below."];
   return [what, hint, own];
 }
