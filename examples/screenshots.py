@@ -99,7 +99,7 @@ def studio(
 ) -> Page:
     """The playground with these pictures made."""
     page = opened(browser, url, scheme, viewport, mobile=mobile)
-    page.get_by_text("256 × 256").click()
+    page.locator("#drawn").get_by_text("256 × 256").click()
     for prompt, seed in past:
         make(page, prompt, seed)
     return page

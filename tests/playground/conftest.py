@@ -57,7 +57,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_studio(browser: Browser) -> Iterator[Callable[..., Studio]]:
-    """`open_studio(url, path, **context)`: a page in a browser of its own. Whatever it logs as an error fails the test."""
+    """`open_studio(url, path, **context)`: a page in a browser of its own. What it logs as an error fails the test."""
     contexts: list[BrowserContext] = []
     studios: list[Studio] = []
 

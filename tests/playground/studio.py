@@ -16,7 +16,8 @@ KEPT = """async () => {
   });
   return Promise.all(all.map(async ({ blob, seed, request }) => {
     const bytes = new Uint8Array(await blob.arrayBuffer());
-    return { image: btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), "")), seed, prompt: request.prompt };
+    const image = btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+    return { image, seed, prompt: request.prompt };
   }));
 }"""
 
@@ -61,9 +62,9 @@ class Studio:
     def ask(self, prompt: str, size: str | None = "256 × 256", seed: int | None = None) -> None:
         self.page.fill("#prompt", prompt)
         if size:
-            self.page.get_by_text(size, exact=True).click()
+            self.page.locator("#drawn").get_by_text(size, exact=True).click()
         if seed is not None:
-            self.page.get_by_text("Keep", exact=True).click()
+            self.page.locator("#drawn").get_by_text("Keep", exact=True).click()
             self.page.fill("#seed", str(seed))
 
     def generate(self, *args: object, **more: object) -> None:

@@ -15,6 +15,7 @@ from studio import Studio
 NASTY = """it's "a" red\\house; $HOME `x` 100% – größe, <b>@once</b>"""
 """What shells, forms and string literals trip over."""
 
+ACCOUNT = "a19e091000000000000000000000cafe"
 LANGUAGES = ["curl", "Worker", "Python", "JavaScript", "OpenAI"]
 
 
@@ -98,8 +99,7 @@ def test_the_code_of_the_form_is_what_would_be_sent(studio: Studio) -> None:
     lines = studio.page.inner_text("#code-text").split(" \\\n  ")
     assert lines == [
         "curl --request POST",
-        f"--url '{studio.url}/client/v4/accounts/a19e091000000000000000000000cafe/ai/run/"
-        "@cf/black-forest-labs/flux-2-klein-9b'",
+        f"--url '{studio.url}/client/v4/accounts/{ACCOUNT}/ai/run/@cf/black-forest-labs/flux-2-klein-9b'",
         "--header 'Authorization: Bearer anything'",
         "--header 'Content-Type: multipart/form-data'",
         "--form 'prompt=a dog'",

@@ -128,7 +128,7 @@ def test_a_seed_is_drawn_kept_and_reused(studio: Studio, page: Page) -> None:
     studio.generate("a dog")
     seed = studio.kept()[0]["seed"]
     assert page.input_value("#seed") == str(seed)  # for whoever likes it and presses Keep now
-    page.get_by_text("Keep", exact=True).click()
+    page.locator("#drawn").get_by_text("Keep", exact=True).click()
     studio.generate("a cat")
     assert studio.kept()[1]["seed"] == seed
     page.get_by_text("Random", exact=True).click()
@@ -168,7 +168,7 @@ def test_the_form_is_drawn_from_the_schema_and_kept_over_a_reload(studio: Studio
     page.select_option("#output_format", "png")
     page.get_by_text("More", exact=True).click()
     expect(page.get_by_label("Rather be refused than wait.")).not_to_be_checked()
-    page.get_by_text("512 × 512").click()
+    page.locator("#drawn").get_by_text("512 × 512").click()
     studio.go()
     assert page.input_value("#prompt") == "a fox"
     values = [page.input_value(f"#{name}") for name in ("width", "height", "guidance", "output_format")]

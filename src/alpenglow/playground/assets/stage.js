@@ -57,7 +57,7 @@ export function fail(error) {
   const [what, hint, own] = inWords(error);
   only("problem");
   $("said").textContent = "";
-  $("problem").replaceChildren(el("strong", {}, what), `${hint} `, el("br"), el("code", {}, own));
+  $("problem").replaceChildren(el("strong", {}, what), " ", hint, el("br"), el("code", {}, own));
 }
 
 function only(...shown) {
