@@ -14,7 +14,7 @@ setup: $(READY)  ## .venv with everything that the other targets use
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[training,test,check,docs]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[training,test,check]'
 	@touch $@
 
 demo: $(READY)  ## the two documented curl requests, answered here; pictures in demo-output/

@@ -144,5 +144,5 @@ def test_usage_draws_bars_on_a_terminal_alone(alpenglow, tmp_path):
 def test_the_shell_completes_commands():
     env = os.environ | {"_ALPENGLOW_COMPLETE": "complete_bash", "COMP_WORDS": "alpenglow ge", "COMP_CWORD": "1"}
     code = "import sys; sys.argv = ['alpenglow']; from alpenglow.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["generate"]
