@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDE, PHONE = {"width": 1440, "height": 940}, {"width": 390, "height": 844}
 QUALITY = 88
+PHONE_GAP = 48
 
 PAST = (
     ("a snowman", 3),
@@ -58,7 +59,7 @@ def main() -> None:
                 code(page, args.out)
                 edit(page, args.out)
         page = studio(browser, url, "light", PAST[-4:], PHONE, mobile=True)
-        save(page, args.out / "playground-phone.webp", full=True)
+        phone(page, args.out)
         for path, name in (("/models", "models"), ("/models/klein-9b", "model"), ("/docs", "api")):
             page = opened(browser, url, "light", WIDE)
             page.goto(url + path, wait_until="networkidle")
@@ -140,9 +141,28 @@ def edit(page: Page, out: Path) -> None:
     save(page, out / "playground-edit.webp")
 
 
-def save(page: Page, path: Path, *, full: bool = False) -> None:
-    """What the page shows, as a file of some ten kilobytes."""
-    Image.open(BytesIO(page.screenshot(full_page=full))).convert("RGB").save(path, quality=QUALITY, method=6)
+def phone(page: Page, out: Path) -> None:
+    """Two screens of a phone side by side: what is asked, and what came of it."""
+    screens = []
+    for place in ("scrollTo(0, 0)", "document.getElementById('stage').scrollIntoView()"):
+        page.evaluate(place)
+        page.wait_for_timeout(300)
+        screens.append(Image.open(BytesIO(page.screenshot())))
+    width, height = screens[0].size
+    both = Image.new("RGB", (2 * width + PHONE_GAP, height), "white")
+    for at, screen in enumerate(screens):
+        both.paste(screen, (at * (width + PHONE_GAP), 0))
+    write(both, out / "playground-phone.webp")
+
+
+def save(page: Page, path: Path) -> None:
+    """What the page shows."""
+    write(Image.open(BytesIO(page.screenshot())), path)
+
+
+def write(picture: Image.Image, path: Path) -> None:
+    """A file of some ten kilobytes."""
+    picture.convert("RGB").save(path, quality=QUALITY, method=6)
     print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path, path.stat().st_size)  # noqa: T201
 
 

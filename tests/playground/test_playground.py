@@ -138,6 +138,11 @@ def test_a_seed_is_drawn_kept_and_reused(studio: Studio, page: Page) -> None:
     expect(page.get_by_label("Keep", exact=True)).to_be_checked()
 
 
+def test_a_seed_above_what_javascript_counts_stays_to_the_digit(studio: Studio) -> None:
+    studio.generate("a dog", seed=2**63 - 1)
+    assert "seed 9223372036854775807" in studio.facts
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
 def test_download(studio: Studio, page: Page, kind: str) -> None:
     studio.generate("a dog", seed=7)
@@ -165,8 +170,8 @@ def test_sizes_that_are_no_multiple_of_16_show_what_they_make(studio: Studio, pa
 def test_the_form_is_drawn_from_the_schema_and_kept_over_a_reload(studio: Studio, page: Page) -> None:
     page.fill("#prompt", "a fox")
     page.locator("#guidance").fill("3")
-    page.select_option("#output_format", "png")
     page.get_by_text("More", exact=True).click()
+    page.select_option("#output_format", "png")
     expect(page.get_by_label("Rather be refused than wait.")).not_to_be_checked()
     page.locator("#drawn").get_by_text("512 × 512").click()
     studio.go()

@@ -4,6 +4,7 @@ Templates and assets lie in `alpenglow/playground`. What a page shows of account
 token; what is served here is open to everyone who reaches the server.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import jinja2
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from markupsafe import Markup, escape
 
 from alpenglow.api import envelope, tariff
 from alpenglow.api.forms import RunInput
@@ -85,6 +87,7 @@ class _Pages:
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(ROOT), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
+        self._templates.filters["code"] = _code
 
     def page(self, name: str, **values: object) -> HTMLResponse:
         """A page by its template's name."""
@@ -100,6 +103,11 @@ def find(cards: tuple[ModelCard, ...], name: str) -> ModelCard:
         if name in {card.row, card.api_name, card.api_name.removeprefix("@cf/")}:
             return card
     raise UnknownModel(name)
+
+
+def _code(text: str) -> Markup:
+    """Text with `names` between backticks set as code."""
+    return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

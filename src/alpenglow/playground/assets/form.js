@@ -10,9 +10,9 @@ const ELSEWHERE = /^(prompt|input_image_\d+)$/;
 const CONTROLS = [
   { takes: ["width", "height"], draw: size },
   { takes: ["seed"], draw: seed },
-  { fits: (rule) => rule.enum, draw: choice },
   { fits: (rule) => rule.type === "boolean", draw: yesOrNo, aside: true },
   { fits: (rule) => "minimum" in rule && "maximum" in rule && rule.maximum <= 1000, draw: range },
+  { fits: (rule) => rule.enum, draw: choice, aside: true },
   { fits: (rule) => ["string", "number", "integer"].includes(rule.type), draw: text, aside: true },
 ];
 
@@ -112,7 +112,7 @@ function seed([name], [rule]) {
   const number = el("input", { class: "seed", id: name, name, type: "number", min: "0", max: String(rule.maximum ?? ""), step: "1", inputmode: "numeric", placeholder: "of the next picture", "aria-label": "Seed to keep", onfocus: () => mode("keep") });
   const radios = ["random", "keep"].map((value) => el("input", { type: "radio", name: "seed-mode", value, checked: value === "random", onchange: () => mode(value) }));
   const element = el("fieldset", { class: "field" }, el("legend", {}, "Seed", el("span", { class: "quiet" }, "the same seed makes the same picture")),
-    el("div", { class: "chips" }, el("label", {}, radios[0], "Random"), el("label", {}, radios[1], "Keep")), el("div", { class: "pair" }, number));
+    el("div", { class: "chips" }, el("label", {}, radios[0], "Random"), el("label", {}, radios[1], "Keep"), number));
   function mode(value) {
     radios[0].checked = value === "random";
     radios[1].checked = value === "keep";

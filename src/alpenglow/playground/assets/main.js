@@ -13,7 +13,7 @@ const DRAFT = "alpenglow-draft";
 const references = new References(insert, () => {});
 const form = new Form($("drawn"), keepDraft);
 const history = await History.open();
-let account, models = [], current, working;
+let account, models = [], current, working, thumbs = [];
 
 start();
 wire();
@@ -66,7 +66,8 @@ function asked() {
 }
 
 async function generate() {
-  if (working || !account) return;
+  if (!account) return start();
+  if (working) return;
   const request = asked();
   $("prompt").setAttribute("aria-invalid", String(!request.prompt));
   if (!request.prompt) {
@@ -96,10 +97,11 @@ async function generate() {
 async function keep(request, { image, media_type: type, ...result }) {
   const blob = new Blob([Uint8Array.from(atob(image), (character) => character.charCodeAt(0))], { type });
   const { model, prompt, fields } = request;
-  const sent = fields.filter(([name]) => name !== "seed");
-  current = { ...result, blob, at: Date.now(), request: { model, prompt, fields: [...sent, ["seed", String(result.seed)]], references: request.references } };
+  const [asked, sent] = [true, false].map((wanted) => fields.filter(([name]) => (name === "seed") === wanted));
+  const seed = asked[0]?.[1] ?? String(result.seed); // as it was written: JSON's numbers end at 2^53
+  current = { ...result, seed, blob, at: Date.now(), request: { model, prompt, fields: [...sent, ["seed", seed]], references: request.references } };
   current.thumb = await thumbnail(blob);
-  form.sawSeed(result.seed);
+  form.sawSeed(seed);
   current.id = await history.add({ ...current });
   show(current);
   drawHistory();
@@ -144,9 +146,11 @@ function back(said) {
 
 async function drawHistory() {
   const all = await history.all();
+  thumbs.forEach((url) => URL.revokeObjectURL(url));
+  thumbs = all.map(({ thumb }) => URL.createObjectURL(thumb));
   $("past").hidden = all.length === 0;
-  $("thumbs").replaceChildren(...all.map((item) => {
-    const image = el("img", { src: URL.createObjectURL(item.thumb), alt: "", loading: "lazy" });
+  $("thumbs").replaceChildren(...all.map((item, at) => {
+    const image = el("img", { src: thumbs[at], alt: "", loading: "lazy" });
     return el("li", {}, el("button", { type: "button", "data-id": String(item.id), "aria-label": `Show: ${item.request.prompt}`, onclick: () => working || show(item) }, image));
   }));
   markCurrent();
