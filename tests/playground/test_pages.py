@@ -32,7 +32,7 @@ def test_a_model_page_has_parameters_price_and_limits(site: str, open_studio: Ca
         expect(parameters).to_contain_text(words)
     expect(page.locator("#amount")).to_have_text("$1.50, which is 136,364 neurons")  # 100 of a megapixel
     page.get_by_label("Pictures").fill("1")
-    page.get_by_label("References").fill("2")
+    page.get_by_role("spinbutton", name="References").fill("2")
     expect(page.locator("#amount")).to_have_text("$0.016, which is 1,455 neurons")
     page.get_by_label("Width").fill("10")
     expect(page.locator("#amount")).to_contain_text("Sides from 256 to 1920")
@@ -62,8 +62,8 @@ def test_usage_by_day_and_model(billed: tuple[str, str], open_studio: Callable[.
     url, secret = billed
     page = open_studio(url, "/usage").page
     expect(page.locator("#said")).to_have_text("This server asks for a token.")
-    page.get_by_label("Token").fill(secret)
-    page.get_by_label("Token").blur()
+    page.get_by_role("textbox", name="Token").fill(secret)
+    page.get_by_role("textbox", name="Token").blur()
     expect(page.locator("#figures tbody tr")).to_have_count(2)
     expect(page.locator("#figures")).to_contain_text("170.5")  # neurons of two pictures
     bars = page.locator(".chart rect")
@@ -72,7 +72,7 @@ def test_usage_by_day_and_model(billed: tuple[str, str], open_studio: Callable[.
     assert max(heights) == pytest.approx(2 * min(heights), rel=0.01)
     page.get_by_label("Count").select_option("dollars")
     assert "dollars by day" in page.locator(".chart svg").get_attribute("aria-label")
-    page.get_by_label("To").fill("2000-01-01")
+    page.get_by_label("To", exact=True).fill("2000-01-01")
     expect(page.locator("#said")).to_have_text("Nothing was made in this time.")
 
 
