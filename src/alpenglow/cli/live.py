@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.live import Live
-from rich.logging import RichHandler
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -78,6 +76,9 @@ class Board:
     @contextmanager
     def shown(self, console: Console) -> Iterator[None]:
         """Keep the lines at the foot of the terminal until the block ends; the log goes above them."""
+        from rich.live import Live
+        from rich.logging import RichHandler  # brings pygments along, which help can do without
+
         handler = RichHandler(console=console, show_path=False, show_time=False, markup=False)
         root = logging.getLogger()
         before, root.handlers = root.handlers, [handler]
