@@ -65,16 +65,15 @@ def test_the_commands_of_a_page_work(page: Path, server: Server, tmp_path: Path)
     for name in ("style.png", "subject.png"):
         shutil.copy(ROOT / "examples" / name, tmp_path)
     (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "alpenglow"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m alpenglow.cli.main "$@"\n')
-    program.chmod(0o755)
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    for name, module in (("alpenglow", "-m alpenglow.cli.main"), ("python", "")):
+        program = tmp_path / "bin" / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
+        program.chmod(0o755)
     env = os.environ | {
         "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "ALPENGLOW_MODELS_DIR": str(tmp_path / "models"),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH")))),
-        "VIRTUAL_ENV": sys.prefix,
     }
     for command in commands(page, "bash"):
         if command in ELSEWHERE:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -40,6 +41,7 @@ class Watched:
 
     def events(self, **fields: str) -> list[tuple[str, dict]]:
         with self.stream(**fields) as response:
+            assert response.status_code == 200, response.read()
             assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
             return list(read_events(response))
 
@@ -63,14 +65,19 @@ def read_events(response: httpx.Response) -> Iterator[tuple[str, dict]]:
             yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
+@contextmanager
+def watching(engine: Engine, folder: Path) -> Iterator[Watched]:
+    with Ledger.open(f"sqlite:///{folder / 'ledger.db'}") as ledger:
+        ledger.access.create_account("team", account_id="team")
+        _, secret = ledger.access.create_token("", ["team"])
+        with serving(engine, ledger) as url:
+            yield Watched(url, engine, ledger, {"authorization": f"Bearer {secret}"})
+
+
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
-    ledger.access.create_account("team", account_id="team")
-    _, secret = ledger.access.create_token("", ["team"])
-    with demo_engine() as engine, serving(engine, ledger) as url:
-        yield Watched(url, engine, ledger, {"authorization": f"Bearer {secret}"})
-    ledger.close()
+def watched(engine: Engine, tmp_path: Path) -> Iterator[Watched]:
+    with watching(engine, tmp_path) as watched:
+        yield watched
 
 
 def test_each_step_is_told_with_a_preview_and_the_picture_is_that_of_run(watched: Watched) -> None:
@@ -130,7 +137,12 @@ def test_what_is_wrong_from_the_start_is_a_plain_error(watched: Watched) -> None
     assert body["errors"][0]["message"].startswith("AiError: Bad input: Error: '/width' must be >= 256")
 
 
-def test_what_goes_wrong_later_is_an_event_in_the_same_words_and_costs_nothing(watched: Watched) -> None:
+def test_what_goes_wrong_later_is_an_event_in_the_same_words_and_costs_nothing(tmp_path: Path) -> None:
+    with demo_engine() as engine, watching(engine, tmp_path) as watched:
+        an_engine_that_stops(watched)
+
+
+def an_engine_that_stops(watched: Watched) -> None:
     with watched.stream(width="1024", height="1024") as response:
         events = read_events(response)
         next(events)
