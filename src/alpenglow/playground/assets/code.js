@@ -16,7 +16,12 @@ let shown = { request: null, server: null };
 export function showCode(request, server) {
   shown = { request, server };
   if (!$("code-tabs").children.length) wire();
-  choose(Math.max(0, [...$("code-tabs").children].findIndex((tab) => tab.ariaSelected === "true")));
+  choose(
+    Math.max(
+      0,
+      [...$("code-tabs").children].findIndex((tab) => tab.ariaSelected === "true"),
+    ),
+  );
   $("code-dialog").showModal();
 }
 
@@ -37,7 +42,20 @@ function choose(at) {
 }
 
 function wire() {
-  const tabs = LANGUAGES.map(([name], at) => el("button", { type: "button", role: "tab", id: `code-tab-${at}`, "aria-controls": "code-panel", "aria-selected": String(at === 0), onclick: () => choose(at) }, name));
+  const tabs = LANGUAGES.map(([name], at) =>
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `code-tab-${at}`,
+        "aria-controls": "code-panel",
+        "aria-selected": String(at === 0),
+        onclick: () => choose(at),
+      },
+      name,
+    ),
+  );
   $("code-tabs").append(...tabs);
   arrows($("code-tabs"), choose);
   $("copy").addEventListener("click", async () => {

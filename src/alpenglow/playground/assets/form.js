@@ -3,7 +3,14 @@
 import { el } from "./dom.js";
 import { label } from "./words.js";
 
-const PRESETS = [[256, 256], [512, 512], [1024, 1024], [1024, 768], [768, 1024], [1280, 720]];
+const PRESETS = [
+  [256, 256],
+  [512, 512],
+  [1024, 1024],
+  [1024, 768],
+  [768, 1024],
+  [1280, 720],
+];
 const ELSEWHERE = /^(prompt|input_image_\d+)$/;
 
 /** A control: its element; `read()` gives [name, value] pairs to be sent; `write(values)` takes a Map of them. */
@@ -32,9 +39,16 @@ export class Form {
     this.controls = [];
     const [near, aside] = [[], []];
     for (const { takes, fits, draw, aside: apart } of CONTROLS) {
-      const groups = takes ? [takes].filter((names) => names.every((name) => name in rules)) : Object.keys(rules).filter((name) => fits(rules[name])).map((name) => [name]);
+      const groups = takes
+        ? [takes].filter((names) => names.every((name) => name in rules))
+        : Object.keys(rules)
+            .filter((name) => fits(rules[name]))
+            .map((name) => [name]);
       for (const names of groups) {
-        const control = draw(names, names.map((name) => rules[name]));
+        const control = draw(
+          names,
+          names.map((name) => rules[name]),
+        );
         for (const name of names) delete rules[name];
         this.controls.push(control);
         (apart ? aside : near).push(control.element);
@@ -60,7 +74,17 @@ export class Form {
 }
 
 function size([w, h], [wide, high]) {
-  const number = (name, rule) => el("input", { id: name, name, type: "number", min: String(rule.minimum), max: String(rule.maximum), step: "1", value: String(rule.default), inputmode: "numeric" });
+  const number = (name, rule) =>
+    el("input", {
+      id: name,
+      name,
+      type: "number",
+      min: String(rule.minimum),
+      max: String(rule.maximum),
+      step: "1",
+      value: String(rule.default),
+      inputmode: "numeric",
+    });
   const [width, height] = [number(w, wide), number(h, high)];
   const multiple = Number(/multiple of (\d+)/.exec(wide.description ?? "")?.[1] ?? 1);
   const inside = ([x, y]) => x >= wide.minimum && x <= wide.maximum && y >= high.minimum && y <= high.maximum;
@@ -69,8 +93,21 @@ function size([w, h], [wide, high]) {
     return el("label", {}, radio, shape(x, y), `${x} × ${y}`);
   });
   const hint = el("p", { class: "hint", id: "size-hint", role: "status" });
-  const element = el("fieldset", { class: "field" }, el("legend", {}, "Size", el("span", { class: "quiet" }, "pixels")), el("div", { class: "chips" }, ...chips),
-    el("div", { class: "pair" }, el("label", { for: w }, "Width"), width, el("label", { for: h }, "Height"), height, hint));
+  const element = el(
+    "fieldset",
+    { class: "field" },
+    el("legend", {}, "Size", el("span", { class: "quiet" }, "pixels")),
+    el("div", { class: "chips" }, ...chips),
+    el(
+      "div",
+      { class: "pair" },
+      el("label", { for: w }, "Width"),
+      width,
+      el("label", { for: h }, "Height"),
+      height,
+      hint,
+    ),
+  );
   for (const input of [width, height]) input.setAttribute("aria-describedby", hint.id);
 
   function set(x, y) {
@@ -83,14 +120,21 @@ function size([w, h], [wide, high]) {
     const valid = inside([x, y]);
     for (const input of [width, height]) input.setAttribute("aria-invalid", String(!valid && !input.checkValidity()));
     const snapped = [x, y].map((side) => Math.floor(side / multiple) * multiple);
-    hint.textContent = !valid ? `Each side from ${wide.minimum} to ${wide.maximum}` : snapped[0] === x && snapped[1] === y ? "" : `Makes ${snapped[0]} × ${snapped[1]}: sides are multiples of ${multiple}`;
+    hint.textContent = !valid
+      ? `Each side from ${wide.minimum} to ${wide.maximum}`
+      : snapped[0] === x && snapped[1] === y
+        ? ""
+        : `Makes ${snapped[0]} × ${snapped[1]}: sides are multiples of ${multiple}`;
   }
   width.addEventListener("input", show);
   height.addEventListener("input", show);
   show();
   return {
     element,
-    read: () => [[w, width.value], [h, height.value]],
+    read: () => [
+      [w, width.value],
+      [h, height.value],
+    ],
     write: (values) => set(values.get(w) ?? width.value, values.get(h) ?? height.value),
   };
 }
@@ -103,16 +147,35 @@ function shape(x, y) {
   svg.setAttribute("aria-hidden", "true");
   const box = document.createElementNS(svg.namespaceURI, "rect");
   const [width, height] = [x * scale, y * scale];
-  for (const [name, value] of Object.entries({ x: 7 - width / 2, y: 7 - height / 2, width, height, rx: 1.5 })) box.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x: 7 - width / 2, y: 7 - height / 2, width, height, rx: 1.5 }))
+    box.setAttribute(name, value);
   svg.append(box);
   return svg;
 }
 
 function seed([name], [rule]) {
-  const number = el("input", { class: "seed", id: name, name, type: "number", min: "0", max: String(rule.maximum ?? ""), step: "1", inputmode: "numeric", placeholder: "of the next picture", "aria-label": "Seed to keep", onfocus: () => mode("keep") });
-  const radios = ["random", "keep"].map((value) => el("input", { type: "radio", name: "seed-mode", value, checked: value === "random", onchange: () => mode(value) }));
-  const element = el("fieldset", { class: "field" }, el("legend", {}, "Seed", el("span", { class: "quiet" }, "the same seed makes the same picture")),
-    el("div", { class: "chips" }, el("label", {}, radios[0], "Random"), el("label", {}, radios[1], "Keep"), number));
+  const number = el("input", {
+    class: "seed",
+    id: name,
+    name,
+    type: "number",
+    min: "0",
+    max: String(rule.maximum ?? ""),
+    step: "1",
+    inputmode: "numeric",
+    placeholder: "of the next picture",
+    "aria-label": "Seed to keep",
+    onfocus: () => mode("keep"),
+  });
+  const radios = ["random", "keep"].map((value) =>
+    el("input", { type: "radio", name: "seed-mode", value, checked: value === "random", onchange: () => mode(value) }),
+  );
+  const element = el(
+    "fieldset",
+    { class: "field" },
+    el("legend", {}, "Seed", el("span", { class: "quiet" }, "the same seed makes the same picture")),
+    el("div", { class: "chips" }, el("label", {}, radios[0], "Random"), el("label", {}, radios[1], "Keep"), number),
+  );
   function mode(value) {
     radios[0].checked = value === "random";
     radios[1].checked = value === "keep";
@@ -143,7 +206,11 @@ function choice([name], [rule]) {
 function yesOrNo([name], [rule]) {
   const box = el("input", { type: "checkbox", id: name, name });
   const element = el("label", { class: "check", for: name }, box, rule.description || label(name));
-  return { element, read: () => (box.checked ? [[name, "true"]] : []), write: (values) => (box.checked = values.get(name) === "true") };
+  return {
+    element,
+    read: () => (box.checked ? [[name, "true"]] : []),
+    write: (values) => (box.checked = values.get(name) === "true"),
+  };
 }
 
 /** A number between limits. Without a default there is a place left of the scale for: not said. */
@@ -151,7 +218,14 @@ function range([name], [rule]) {
   const step = rule.type === "integer" ? 1 : (rule.maximum - rule.minimum) / 40;
   const unsaid = rule.default === undefined;
   const least = rule.minimum - (unsaid ? step : 0);
-  const slider = el("input", { type: "range", id: name, name, min: String(least), max: String(rule.maximum), step: String(step) });
+  const slider = el("input", {
+    type: "range",
+    id: name,
+    name,
+    min: String(least),
+    max: String(rule.maximum),
+    step: String(step),
+  });
   const shown = el("output", { class: "quiet number", for: name });
   const said = () => !unsaid || Number(slider.value) >= rule.minimum;
   const show = () => {

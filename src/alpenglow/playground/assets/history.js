@@ -54,6 +54,8 @@ export async function thumbnail(blob, side = 224) {
   const bitmap = await createImageBitmap(blob);
   const edge = Math.min(bitmap.width, bitmap.height);
   const canvas = new OffscreenCanvas(side, side);
-  canvas.getContext("2d").drawImage(bitmap, (bitmap.width - edge) / 2, (bitmap.height - edge) / 2, edge, edge, 0, 0, side, side);
+  canvas
+    .getContext("2d")
+    .drawImage(bitmap, (bitmap.width - edge) / 2, (bitmap.height - edge) / 2, edge, edge, 0, 0, side, side);
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
 }

@@ -13,7 +13,11 @@ const DRAFT = "alpenglow-draft";
 const references = new References(insert, () => {});
 const form = new Form($("drawn"), keepDraft);
 const history = await History.open();
-let account, models = [], current, working, thumbs = [];
+let account,
+  models = [],
+  current,
+  working,
+  thumbs = [];
 
 start();
 wire();
@@ -40,7 +44,11 @@ async function start() {
 
 /** Say that the model is being loaded for as long as it is. */
 async function untilReady() {
-  for (let said; (said = await server.unready().catch(() => "")); await new Promise((resolve) => setTimeout(resolve, 700))) {
+  for (
+    let said;
+    (said = await server.unready().catch(() => ""));
+    await new Promise((resolve) => setTimeout(resolve, 700))
+  ) {
     if (!working) $("said").textContent = `${said}.`;
     $("generate").disabled = true;
   }
@@ -53,7 +61,9 @@ async function choose() {
   const own = model.name.endsWith(`/${model.weights}`) || model.name.endsWith(`flux-2-${model.weights}`);
   $("weights").textContent = `${model.weights} weights`;
   $("weights").toggleAttribute("data-demo", model.weights === "demo");
-  $("model-hint").textContent = own ? model.description : `Answered by the ${model.weights} checkpoint: its own weights are not loaded here.`;
+  $("model-hint").textContent = own
+    ? model.description
+    : `Answered by the ${model.weights} checkpoint: its own weights are not loaded here.`;
   form.draw(await server.fields(account, model.name));
   references.limit = form.references;
   keepDraft();
@@ -62,7 +72,12 @@ async function choose() {
 /** What the form asks for now. */
 function asked() {
   const fields = [["prompt", $("prompt").value.trim()], ...form.read()];
-  return { model: $("model").value, prompt: fields[0][1], fields, references: references.pictures.map(({ blob, name }) => ({ blob, name })) };
+  return {
+    model: $("model").value,
+    prompt: fields[0][1],
+    fields,
+    references: references.pictures.map(({ blob, name }) => ({ blob, name })),
+  };
 }
 
 async function generate() {
@@ -99,7 +114,13 @@ async function keep(request, { image, media_type: type, ...result }) {
   const { model, prompt, fields } = request;
   const [asked, sent] = [true, false].map((wanted) => fields.filter(([name]) => (name === "seed") === wanted));
   const seed = asked[0]?.[1] ?? String(result.seed); // as it was written: JSON's numbers end at 2^53
-  current = { ...result, seed, blob, at: Date.now(), request: { model, prompt, fields: [...sent, ["seed", seed]], references: request.references } };
+  current = {
+    ...result,
+    seed,
+    blob,
+    at: Date.now(),
+    request: { model, prompt, fields: [...sent, ["seed", seed]], references: request.references },
+  };
   current.thumb = await thumbnail(blob);
   form.sawSeed(seed);
   current.id = await history.add({ ...current });
@@ -110,7 +131,10 @@ async function keep(request, { image, media_type: type, ...result }) {
 function show(item) {
   current = item;
   stage.show(item, {
-    use: ({ blob, seed }) => references.add([new File([blob], `alpenglow-${seed}.${blob.type.split("/")[1].replace("jpeg", "jpg")}`, { type: blob.type })]),
+    use: ({ blob, seed }) =>
+      references.add([
+        new File([blob], `alpenglow-${seed}.${blob.type.split("/")[1].replace("jpeg", "jpg")}`, { type: blob.type }),
+      ]),
     again: (item) => restore(item).then(generate),
     vary: (item) => restore(item, { without: "seed" }).then(generate),
     seed: ({ seed }) => form.sawSeed(seed, true),
@@ -149,15 +173,31 @@ async function drawHistory() {
   thumbs.forEach((url) => URL.revokeObjectURL(url));
   thumbs = all.map(({ thumb }) => URL.createObjectURL(thumb));
   $("past").hidden = all.length === 0;
-  $("thumbs").replaceChildren(...all.map((item, at) => {
-    const image = el("img", { src: thumbs[at], alt: "", loading: "lazy" });
-    return el("li", {}, el("button", { type: "button", "data-id": String(item.id), "aria-label": `Show: ${item.request.prompt}`, onclick: () => working || show(item) }, image));
-  }));
+  $("thumbs").replaceChildren(
+    ...all.map((item, at) => {
+      const image = el("img", { src: thumbs[at], alt: "", loading: "lazy" });
+      return el(
+        "li",
+        {},
+        el(
+          "button",
+          {
+            type: "button",
+            "data-id": String(item.id),
+            "aria-label": `Show: ${item.request.prompt}`,
+            onclick: () => working || show(item),
+          },
+          image,
+        ),
+      );
+    }),
+  );
   markCurrent();
 }
 
 function markCurrent() {
-  for (const button of $("thumbs").querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.id === String(current?.id)));
+  for (const button of $("thumbs").querySelectorAll("button"))
+    button.setAttribute("aria-current", String(button.dataset.id === String(current?.id)));
 }
 
 /** Put a name into the prompt where the caret is, with spaces around it as needed. */
@@ -178,7 +218,10 @@ function busy(on) {
 }
 
 function keepDraft() {
-  localStorage.setItem(DRAFT, JSON.stringify({ model: $("model").value, prompt: $("prompt").value, fields: form.read() }));
+  localStorage.setItem(
+    DRAFT,
+    JSON.stringify({ model: $("model").value, prompt: $("prompt").value, fields: form.read() }),
+  );
 }
 
 function code(request) {
@@ -208,13 +251,15 @@ function wire() {
     stage.rest();
     drawHistory();
   });
-  for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+  for (const button of document.querySelectorAll("[data-close]"))
+    button.addEventListener("click", () => button.closest("dialog").close());
   $("token-form").addEventListener("submit", () => {
     server.keepToken($("token").value.trim());
     start();
   });
   addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) generate();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]"))
+      generate();
     if (event.key === "Escape" && working) working.abort();
   });
 }

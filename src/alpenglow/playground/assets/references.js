@@ -52,7 +52,11 @@ export class References {
 
   #draw() {
     const filled = this.pictures.map((picture, at) => this.#slot(picture, at));
-    const add = el("button", { type: "button", class: "slot add", "aria-label": "Add a reference picture", onclick: () => $("file").click() }, icon(PLUS));
+    const add = el(
+      "button",
+      { type: "button", class: "slot add", "aria-label": "Add a reference picture", onclick: () => $("file").click() },
+      icon(PLUS),
+    );
     $("slots").replaceChildren(...filled, ...(this.pictures.length < this.most ? [el("li", {}, add)] : []));
   }
 
@@ -61,8 +65,21 @@ export class References {
       "li",
       { "data-at": String(at) },
       el("div", { class: "slot" }, el("img", { src: url, alt: `Reference ${at}: ${name}` })),
-      el("button", { type: "button", class: "take round", "aria-label": `Remove image ${at}`, onclick: () => this.remove(at) }, icon(CROSS)),
-      el("button", { type: "button", class: "name", "aria-label": `Insert image ${at} into the prompt`, onclick: () => this.insert(`image ${at}`) }, `image ${at}`),
+      el(
+        "button",
+        { type: "button", class: "take round", "aria-label": `Remove image ${at}`, onclick: () => this.remove(at) },
+        icon(CROSS),
+      ),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "name",
+          "aria-label": `Insert image ${at} into the prompt`,
+          onclick: () => this.insert(`image ${at}`),
+        },
+        `image ${at}`,
+      ),
     );
   }
 

@@ -21,7 +21,8 @@ const runUrl = (request, server) => `${server.origin}/client/v4/accounts/${serve
 function curl(request, server) {
   const bearer = server.secured ? '"Authorization: Bearer $ALPENGLOW_TOKEN"' : "'Authorization: Bearer anything'";
   // --form reads files where a value begins with @ or <, and options behind a semicolon; --form-string takes it as it is.
-  const field = ([name, value]) => `${/^[@<]|[;"\\]/.test(value) ? "--form-string" : "--form"} ${shell(`${name}=${value}`)}`;
+  const field = ([name, value]) =>
+    `${/^[@<]|[;"\\]/.test(value) ? "--form-string" : "--form"} ${shell(`${name}=${value}`)}`;
   return [
     "curl --request POST",
     `--url ${shell(runUrl(request, server))}`,
@@ -34,7 +35,9 @@ function curl(request, server) {
 
 function worker(request) {
   const append = request.fields.map(([name, value]) => `    form.append(${quoted(name)}, ${quoted(value)});`);
-  const sent = request.references.map((_, at) => `    form.append("input_image_${at}", sent.get("input_image_${at}"));`);
+  const sent = request.references.map(
+    (_, at) => `    form.append("input_image_${at}", sent.get("input_image_${at}"));`,
+  );
   const bytes = "Uint8Array.from(atob(image), (character) => character.charCodeAt(0))";
   return [
     "export default {",
@@ -55,7 +58,9 @@ function worker(request) {
 }
 
 function python(request, server) {
-  const files = request.references.map(({ name }, at) => `        "input_image_${at}": (${quoted(name)}, Path(${quoted(name)}).read_bytes()),`);
+  const files = request.references.map(
+    ({ name }, at) => `        "input_image_${at}": (${quoted(name)}, Path(${quoted(name)}).read_bytes()),`,
+  );
   return [
     "import base64",
     ...(server.secured ? ["import os"] : []),
@@ -85,7 +90,9 @@ function javascript(request, server) {
     "",
     "const form = new FormData();",
     ...request.fields.map(([name, value]) => `form.append(${quoted(name)}, ${quoted(value)});`),
-    ...request.references.map(({ name }, at) => `form.append("input_image_${at}", await openAsBlob(${quoted(name)}), ${quoted(name)});`),
+    ...request.references.map(
+      ({ name }, at) => `form.append("input_image_${at}", await openAsBlob(${quoted(name)}), ${quoted(name)});`,
+    ),
     "",
     `const answer = await fetch(${quoted(runUrl(request, server))}, {`,
     '  method: "POST",',

@@ -82,15 +82,34 @@ function url(blob) {
 }
 
 function facts(item) {
-  const said = [seconds(item.seconds), neurons(item.neurons), dollars(item.dollars), `${item.width} × ${item.height}`, `seed ${item.seed}`, `${item.weights} weights`, ...item.notes];
+  const said = [
+    seconds(item.seconds),
+    neurons(item.neurons),
+    dollars(item.dollars),
+    `${item.width} × ${item.height}`,
+    `seed ${item.seed}`,
+    `${item.weights} weights`,
+    ...item.notes,
+  ];
   return el("p", { class: "facts" }, ...said.map((text) => el("span", {}, text)));
 }
 
 function actions(item, act, frame) {
   const button = (text, deed, more = {}) => el("button", { type: "button", onclick: () => deed(item), ...more }, text);
-  const files = Object.entries(FORMATS).map(([name, type], at) => button(at ? name : `Download ${name}`, () => download(item, type), { "aria-label": `Download ${name}` }));
+  const files = Object.entries(FORMATS).map(([name, type], at) =>
+    button(at ? name : `Download ${name}`, () => download(item, type), { "aria-label": `Download ${name}` }),
+  );
   const compare = item.request.references.map((reference, at) =>
-    el("button", { type: "button", "aria-pressed": "false", onclick: (event) => beside(frame, item, reference, at, event.currentTarget) }, `Compare with image ${at}`));
+    el(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": "false",
+        onclick: (event) => beside(frame, item, reference, at, event.currentTarget),
+      },
+      `Compare with image ${at}`,
+    ),
+  );
   $("actions").replaceChildren(
     el("span", { class: "group", role: "group", "aria-label": "Download" }, ...files),
     ...compare,
@@ -110,14 +129,22 @@ function beside(frame, item, reference, at, button) {
   button.setAttribute("aria-pressed", String(on));
   frame.replaceChildren(frame.querySelector(".after"));
   if (!on) return;
-  const slider = el("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": `How much of image ${at} is seen` });
+  const slider = el("input", {
+    type: "range",
+    min: "0",
+    max: "100",
+    value: "50",
+    "aria-label": `How much of image ${at} is seen`,
+  });
   const move = () => frame.style.setProperty("--at", `${slider.value}%`);
   slider.addEventListener("input", move);
   move();
   frame.append(
     el("img", { src: url(reference.blob), alt: `Image ${at}: ${reference.name}`, class: "before" }),
-    el("span", { class: "corner left" }, `image ${at}`), el("span", { class: "corner right" }, "result"),
-    el("span", { class: "line" }), slider,
+    el("span", { class: "corner left" }, `image ${at}`),
+    el("span", { class: "corner right" }, "result"),
+    el("span", { class: "line" }),
+    slider,
   );
   slider.focus();
 }

@@ -5,7 +5,8 @@ if (chosen) document.documentElement.dataset.theme = chosen;
 addEventListener("DOMContentLoaded", () => {
   const root = document.documentElement;
   const button = document.getElementById("theme");
-  const dark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const dark = () =>
+    (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const name = () => button.setAttribute("aria-label", dark() ? "Change to light" : "Change to dark");
   name();
   button.addEventListener("click", () => {

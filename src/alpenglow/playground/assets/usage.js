@@ -35,8 +35,19 @@ function draw() {
   const figure = period.elements.figure.value;
   $("figures").hidden = !rows.length;
   $("chart").replaceChildren(...(rows.length ? [key(), chart(figure)] : []));
-  $("figures").tBodies[0].replaceChildren(...rows.map((row) =>
-    el("tr", {}, el("td", {}, row.day), el("td", {}, short(row.model)), ...[row.requests, row.pictures, row.neurons.toFixed(1), `$${row.dollars.toFixed(4)}`].map((value) => el("td", { class: "number" }, String(value))))));
+  $("figures").tBodies[0].replaceChildren(
+    ...rows.map((row) =>
+      el(
+        "tr",
+        {},
+        el("td", {}, row.day),
+        el("td", {}, short(row.model)),
+        ...[row.requests, row.pictures, row.neurons.toFixed(1), `$${row.dollars.toFixed(4)}`].map((value) =>
+          el("td", { class: "number" }, String(value)),
+        ),
+      ),
+    ),
+  );
 }
 
 const short = (name) => name.split("/").at(-1);
@@ -50,7 +61,11 @@ function chart(figure) {
   const days = span(rows.map((row) => row.day));
   const total = (day) => rows.filter((row) => row.day === day).reduce((sum, row) => sum + row[figure], 0);
   const most = nice(Math.max(...days.map(total)));
-  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${figure} by day, ${days[0]} to ${days.at(-1)}; the table below has the figures` });
+  const svg = shape("svg", {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: "img",
+    "aria-label": `${figure} by day, ${days[0]} to ${days.at(-1)}; the table below has the figures`,
+  });
   const y = (value) => (HEIGHT - BOTTOM) * (1 - value / most) + 8;
   for (const part of [0, 0.5, 1]) {
     svg.append(shape("line", { x1: LEFT, x2: WIDTH, y1: y(most * part), y2: y(most * part), class: "grid" }));
@@ -63,12 +78,20 @@ function chart(figure) {
     models().forEach((name, at) => {
       const value = rows.find((row) => row.day === day && row.model === name)?.[figure] ?? 0;
       if (!value) return;
-      const bar = shape("rect", { x: LEFT + step * (index + 0.5) - wide / 2, y: y(under + value), width: wide, height: y(under) - y(under + value), rx: Math.min(3, wide / 4), class: `c${at % 5}` });
+      const bar = shape("rect", {
+        x: LEFT + step * (index + 0.5) - wide / 2,
+        y: y(under + value),
+        width: wide,
+        height: y(under) - y(under + value),
+        rx: Math.min(3, wide / 4),
+        class: `c${at % 5}`,
+      });
       bar.append(shape("title", {}, `${day}, ${short(name)}: ${amount(value, figure)}`));
       svg.append(bar);
       under += value;
     });
-    if (index % Math.ceil(days.length / 8) === 0) svg.append(text(LEFT + step * (index + 0.5), HEIGHT - 8, day.slice(5), "middle"));
+    if (index % Math.ceil(days.length / 8) === 0)
+      svg.append(text(LEFT + step * (index + 0.5), HEIGHT - 8, day.slice(5), "middle"));
   });
   return svg;
 }
@@ -77,7 +100,8 @@ function chart(figure) {
 function span(days) {
   const [first, last] = [days.toSorted()[0], days.toSorted().at(-1)];
   const all = [];
-  for (let day = new Date(first); day <= new Date(last); day.setUTCDate(day.getUTCDate() + 1)) all.push(day.toISOString().slice(0, 10));
+  for (let day = new Date(first); day <= new Date(last); day.setUTCDate(day.getUTCDate() + 1))
+    all.push(day.toISOString().slice(0, 10));
   return all;
 }
 
@@ -88,7 +112,8 @@ function nice(value) {
   return [1, 2, 5, 10].find((factor) => factor * power >= value) * power;
 }
 
-const amount = (value, figure) => (figure === "dollars" ? "$" : "") + value.toLocaleString("en", { maximumSignificantDigits: 3 });
+const amount = (value, figure) =>
+  (figure === "dollars" ? "$" : "") + value.toLocaleString("en", { maximumSignificantDigits: 3 });
 
 function text(x, y, content, anchor) {
   return shape("text", { x, y, "text-anchor": anchor }, content);

@@ -22,12 +22,19 @@ const FAULTS = [
   [/'\/(\w+)' must be <= (\S+)/, (_, name, most) => `${label(name)} must be at most ${most}.`],
   [/Length of '\/(\w+)' must be >= 1/, (_, name) => `${label(name)} is empty.`],
   [/required properties at '\/' are '(\w+)'/, (_, name) => `${label(name)} is missing.`],
-  [/Type mismatch of '\/(\w+)', '(\w+)' not in/, (_, name, kind) => `${label(name)} must be ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}.`],
+  [
+    /Type mismatch of '\/(\w+)', '(\w+)' not in/,
+    (_, name, kind) => `${label(name)} must be ${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}.`,
+  ],
 ];
 
 /** `input_image_0` -> "Image 0", `output_format` -> "Output format". */
 export function label(name) {
-  const words = name.replace(/^input_/, "").replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
+  const words = name
+    .replace(/^input_/, "")
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .replaceAll("_", " ")
+    .toLowerCase();
   return words[0].toUpperCase() + words.slice(1);
 }
 
@@ -38,14 +45,16 @@ export function inWords(error) {
     const found = own.match(pattern);
     if (error.code === 5006 && found) return [say(...found), "Change it and try again.", own];
   }
-  if (error.code === 3040 && /loading|stop/.test(own)) return ["The server is not ready.", "It is starting or stopping. Try again in a moment.", own];
+  if (error.code === 3040 && /loading|stop/.test(own))
+    return ["The server is not ready.", "It is starting or stopping. Try again in a moment.", own];
   const [what, hint] = WORDS[error.code] ?? ["That did not work.", "The server's own words stand below."];
   return [what, hint, own];
 }
 
 export const seconds = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} s`;
 
-export const neurons = (value) => `${value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 })} neurons`;
+export const neurons = (value) =>
+  `${value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 })} neurons`;
 
 /** Small amounts with two digits that count. */
 export function dollars(value) {
