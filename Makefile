@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench
+.PHONY: help setup demo serve test chromium check bench docs screenshots
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,8 +23,19 @@ demo: $(READY)  ## the two documented curl requests, answered here; pictures in 
 serve: $(READY)  ## the server on 127.0.0.1:8770 until Ctrl-C
 	$(BIN)/alpenglow serve
 
-test: $(READY)  ## all tests
+test: $(READY) chromium  ## all tests
 	$(BIN)/python -m pytest
+
+# The browser tests drive the system's own Chromium. Where it cannot be had they are skipped, and say what to install.
+chromium:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null 2>&1 && exit 0; \
+	done; \
+	command -v apt-get >/dev/null 2>&1 || exit 0; \
+	as_root=""; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
+	$$as_root apt-get update -qq \
+		&& $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
+		|| echo "Chromium could not be installed: browser tests will be skipped. Try: apt-get install chromium"
 
 check: $(READY)  ## formatting, lint, types
 	$(BIN)/ruff format --check .
@@ -33,3 +44,9 @@ check: $(READY)  ## formatting, lint, types
 
 bench: $(READY)  ## seconds a picture over HTTP, time to ready, peak memory
 	$(BIN)/python bench/server.py
+
+docs: $(READY)  ## the documentation as a site, in site/
+	$(BIN)/mkdocs build --strict
+
+screenshots: $(READY) chromium  ## docs/screenshots, made anew
+	$(BIN)/python examples/screenshots.py

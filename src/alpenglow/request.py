@@ -33,6 +33,7 @@ class GenerationRequest:
     `guidance` 1 is a single pass; above 1 a second pass with the empty prompt is made and extrapolated from
     (or, for rows that embed guidance, the value is fed to the network).
     `references` are in order: image 0, image 1, ...; at most four.
+    `previews` asks for a small picture with each step's progress; each costs the engine a small decoding.
     """
 
     model: str
@@ -42,6 +43,7 @@ class GenerationRequest:
     seed: int = field(default_factory=random_seed)
     guidance: float | None = None
     references: tuple[RGB, ...] = ()
+    previews: bool = False
 
     def __post_init__(self) -> None:
         for side in ("width", "height"):
@@ -50,10 +52,16 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`step` of `steps` is done. 0 means: prepared, denoising begins."""
+    """`step` of `steps` is done. 0 means: prepared, denoising begins.
+
+    `ahead` requests came before this one and it waits for them; `steps` is 0 until it is prepared. `preview`, where the
+    request wants one, is a small picture of what the latents so far lead to; the last step has none, its picture comes.
+    """
 
     step: int
     steps: int
+    ahead: int = 0
+    preview: RGB | None = field(default=None, compare=False)
 
 
 OnProgress = Callable[[Progress], None]

@@ -150,6 +150,14 @@ class Settings(BaseSettings):
         return self
 
 
+def terminal_graphics() -> str | None:
+    """The protocol by which this terminal shows pictures, by what it says of itself: kitty, iterm2, or none."""
+    if "KITTY_WINDOW_ID" in os.environ or os.environ.get("TERM") in {"xterm-kitty", "xterm-ghostty"}:
+        return "kitty"
+    programs = {os.environ.get("TERM_PROGRAM"), os.environ.get("LC_TERMINAL")}
+    return "iterm2" if programs & {"iTerm.app", "iTerm2", "WezTerm"} else None
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address without brackets, means this machine only."""
     try:

@@ -1,6 +1,6 @@
 """A pipeline whose networks are a line of arithmetic: what the loop does can be counted, and pictures compared.
 
-It keeps the contract of `engine/pipeline.py`: prepare, advance, decode, cost, warm_up.
+It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, cost, warm_up.
 """
 
 from collections.abc import Sequence
@@ -40,6 +40,7 @@ class ArithmeticPipeline:
     row: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(name="demo"))
     forwards: list[list[int]] = field(default_factory=list)
     decoded: list[int] = field(default_factory=list)
+    previewed: list[int] = field(default_factory=list)
     warm: bool = False
 
     def warm_up(self) -> None:
@@ -65,6 +66,10 @@ class ArithmeticPipeline:
         for sample in samples:
             sample.latents = (sample.latents * 3 + 0.25) % 1.0
             sample.step += 1
+
+    def preview(self, sample: ArithmeticSample) -> RGB:
+        self.previewed.append(sample.request.seed)
+        return picture(sample.latents)
 
     def decode(self, sample: ArithmeticSample) -> RGB:
         self.decoded.append(sample.request.seed)
@@ -100,5 +105,5 @@ def loaded(pipeline: ArithmeticPipeline, limits: Limits | None = None) -> Engine
     return engine
 
 
-def ask(seed: int = 0, prompt: str = "a dog", width: int = 256, height: int = 256) -> GenerationRequest:
-    return GenerationRequest("demo", prompt, width, height, seed)
+def ask(seed: int = 0, prompt: str = "a dog", width: int = 256, height: int = 256, **more) -> GenerationRequest:
+    return GenerationRequest("demo", prompt, width, height, seed, **more)

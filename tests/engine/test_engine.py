@@ -72,6 +72,28 @@ def test_progress_is_told_from_prepared_to_done(pipeline):
     assert told == [Progress(step, STEPS) for step in range(STEPS + 1)]
 
 
+def test_previews_come_with_every_step_but_the_last_and_only_where_they_are_wanted(pipeline):
+    engine = loaded(pipeline)
+    told = []
+    engine.submit(ask(1, previews=True), told.append)
+    engine.submit(ask(2), lambda _: None)
+    run_dry(engine)
+    assert [progress.preview is not None for progress in told] == [False, True, True, True, False]
+    assert pipeline.previewed == [1] * (STEPS - 1)
+
+
+def test_who_waits_is_told_how_many_came_before(pipeline):
+    engine = loaded(pipeline, SOLO)
+    told = {seed: [] for seed in range(3)}
+    for seed, progress in told.items():
+        engine.submit(ask(seed), progress.append)
+    run_dry(engine)
+    assert [p.ahead for p in told[0]] == [0] * (STEPS + 1)
+    assert [p.ahead for p in told[1] if p.step == 0] == [0, 1]  # prepared, then behind one
+    assert [p.ahead for p in told[2] if p.step == 0] == [0, 2, 1]
+    assert all(p.ahead == 0 for progress in told.values() for p in progress if p.step)
+
+
 def test_the_result_says_who_answered_and_what_it_cost(pipeline):
     engine = loaded(pipeline)
     reference = np.zeros((100, 50, 3), np.uint8)

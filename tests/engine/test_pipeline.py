@@ -1,5 +1,6 @@
 """The pipeline draws the pictures of diffusers' klein pipelines, and the same picture in any company."""
 
+import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from alpenglow.catalogue import Row, find
 from alpenglow.engine.pipeline import Pipeline, Sample, draw_noise
+from alpenglow.engine.preview import shrink
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig, unpatchify
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.tokens import image_ids, text_ids, to_latents, to_tokens
@@ -250,6 +252,40 @@ def test_cost_is_tokens_times_forwards(pipeline: Pipeline, row: Row, guidance: f
     tokens = text + 4 * 4 + (4 * 5 + 1 * 2 + 3 * 2 + 2 * 1)
     assert priced.cost(with_references) == tokens * forwards
     assert pipeline.prepare(with_references).tokens == tokens
+
+
+def test_a_preview_is_what_the_step_aims_at(pipeline: Pipeline) -> None:
+    """After the last step that is the picture itself; and asking for previews changes nothing."""
+    watched, plain = (pipeline.prepare(replace(ask(), previews=previews)) for previews in (True, False))
+    assert pipeline.preview(watched) is None
+    seen = []
+    while not plain.done:
+        pipeline.advance([watched, plain])
+        seen.append(pipeline.preview(watched))
+        assert pipeline.preview(plain) is None
+    picture = pipeline.decode(plain)
+    np.testing.assert_array_equal(pipeline.decode(watched), picture)
+    assert all((a != b).any() for a, b in itertools.pairwise(seen))
+    assert np.abs(seen[-1].astype(int) - picture).max() <= 1  # decoded from a batch of one either way
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((256, 256), (256, 256)), ((1024, 1024), (256, 256)), ((1920, 320), (256, 64)), ((1000, 304), (248, 61))],
+)
+def test_a_preview_is_small(pipeline: Pipeline, size: tuple[int, int], shown: tuple[int, int]) -> None:
+    sample = pipeline.prepare(replace(ask(width=size[0], height=size[1]), previews=True))
+    pipeline.advance([sample])
+    preview = pipeline.preview(sample)
+    assert preview.shape[1::-1] == shown
+
+
+def test_a_shrunk_latent_is_the_average_of_its_neighbours() -> None:
+    latents = torch.randn(1, 8, 4, 8)
+    small = shrink(latents, 4)
+    assert small.shape == (1, 8, 2, 4)
+    torch.testing.assert_close(unpatchify(small), torch.nn.functional.avg_pool2d(unpatchify(latents), 2))
+    assert shrink(latents, 8) is latents
 
 
 def ask(

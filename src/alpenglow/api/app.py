@@ -11,7 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from alpenglow import __version__
-from alpenglow.api import binding, envelope, health, identity, listing, openai_images, pages, runner, usage, workers_ai
+from alpenglow.api import (
+    binding,
+    envelope,
+    health,
+    identity,
+    listing,
+    openai_images,
+    pages,
+    runner,
+    stream,
+    usage,
+    workers_ai,
+)
 from alpenglow.api.auth import authenticator
 from alpenglow.api.metering import NEURONS, Meter, Metered
 from alpenglow.api.runner import Runner
@@ -48,10 +60,12 @@ def create_app(
         redoc_url=None,
     )
     app.include_router(health.routes(client))
-    app.include_router(pages.routes())
+    pages.mount(app, client, settings)
     authenticate = authenticator(settings, ledger)
-    engine = Runner(client, settings, Meter(client, settings, ledger))
+    meter = Meter(client, settings, ledger)
+    engine = Runner(client, settings, meter)
     app.include_router(workers_ai.routes(settings, engine, authenticate))
+    app.include_router(stream.routes(settings, engine, meter, authenticate))
     app.include_router(binding.routes(settings, engine, authenticate))
     app.include_router(openai_images.routes(client, settings, engine, authenticate))
     app.include_router(listing.routes(client, settings, authenticate))

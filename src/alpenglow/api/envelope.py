@@ -191,7 +191,7 @@ def bare(request: Request, result: Json, headers: Mapping[str, str]) -> Response
 
 def file(request: Request, data: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
     """A file as the whole answer, for a caller who accepts nothing else."""
-    return Response(data, 200, {**headers, **_ids(request)}, media_type)
+    return Response(data, 200, {**headers, **ids(request)}, media_type)
 
 
 def failure(request: Request, error: Exception) -> Response:
@@ -252,10 +252,11 @@ def _tell(request: Request, row: Answer, text: str, headers: Mapping[str, str] |
 def _respond(request: Request, status: int, body: Json, headers: Mapping[str, str]) -> Response:
     """ASCII JSON under exactly `application/json`: Cloudflare's binding takes any suffix for a stream."""
     content = json.dumps(body, separators=(",", ":"))
-    return Response(content, status, {**headers, **_ids(request)}, media_type="application/json")
+    return Response(content, status, {**headers, **ids(request)}, media_type="application/json")
 
 
-def _ids(request: Request) -> dict[str, str]:
+def ids(request: Request) -> dict[str, str]:
+    """Headers with the id of `request`, if it has one."""
     request_id = _request_id(request)
     return dict.fromkeys(REQUEST_IDS, request_id) if request_id else {}
 

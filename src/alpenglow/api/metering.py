@@ -166,6 +166,12 @@ class Meter:
         charge.reserving = asyncio.create_task(asyncio.to_thread(reserve, order, self._holder, self._lifetime))
         await asyncio.shield(charge.reserving)
 
+    async def forgive(self, request: Request) -> None:
+        """Void what `request` reserved, where its answer goes on to say in words that it failed."""
+        charge: Charge = request.state.charge
+        request.state.charge = None
+        await asyncio.shield(charge.void())
+
 
 def holder(settings: Settings) -> str:
     """What this server's reservations are known by, so that its next start can void those of a killed one."""

@@ -8,7 +8,7 @@ import asyncio
 import base64
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -18,8 +18,10 @@ from alpenglow.api.forms import Run
 from alpenglow.api.metering import Meter
 from alpenglow.errors import Overloaded, RequestTimeout
 from alpenglow.imaging import MEDIA_TYPES, Provenance, encode
-from alpenglow.request import EngineClient, GenerationResult
+from alpenglow.request import EngineClient, GenerationResult, OnProgress
 from alpenglow.settings import Settings
+
+T = TypeVar("T")
 
 WEIGHTS, SEED = "x-alpenglow-weights", "x-alpenglow-seed"
 """Headers of a picture: the catalogue row whose weights made it, and the seed that makes it again."""
@@ -81,11 +83,39 @@ class Runner:
 
     async def run_all(self, request: Request, reading: Coroutine[Any, Any, Sequence[Run]]) -> tuple[Picture, ...]:
         """Like `run` for several pictures, made side by side: all of them, or the first error."""
+        deadline = self.deadline()
+        asked = await self.accept(request, reading, deadline)
+        return await self._until(deadline, unless_disconnected(request.receive, self._make_all(asked)))
+
+    def deadline(self) -> float:
+        """When a request that begins now has to be answered, by the event loop's clock."""
+        return asyncio.get_running_loop().time() + self._seconds
+
+    async def accept(
+        self, request: Request, reading: Coroutine[Any, Any, Sequence[Run]], deadline: float
+    ) -> Sequence[Run]:
+        """What is asked for, its price reserved: the first half of `run_all`, with the same errors."""
+
+        async def accepted() -> Sequence[Run]:
+            asked = await reading
+            await self._meter.reserve(request, *(one.generation for one in asked))
+            return asked
+
+        return await self._until(deadline, accepted())
+
+    async def follow(self, request: Request, asked: Run, on_progress: OnProgress, deadline: float) -> Picture:
+        """The picture that was accepted, told of as it comes about: the other half, with the same errors."""
+        return await self._until(deadline, unless_disconnected(request.receive, self._make(asked, on_progress)))
+
+    def waiting(self) -> int:
+        """How many pictures a new one would find before it."""
+        status = self._client.status()
+        return status.running + status.queued
+
+    async def _until(self, deadline: float, work: Coroutine[Any, Any, T]) -> T:
         try:
-            async with asyncio.timeout(self._seconds):
-                asked = await reading
-                await self._meter.reserve(request, *(one.generation for one in asked))
-                return await unless_disconnected(request.receive, self._make_all(asked))
+            async with asyncio.timeout_at(deadline):
+                return await work
         except TimeoutError as error:
             raise RequestTimeout(f"no answer within {self._seconds:g} seconds") from error
 
@@ -97,10 +127,10 @@ class Runner:
             raise failures.exceptions[0] from None
         return tuple(one.result() for one in making)
 
-    async def _make(self, asked: Run) -> Picture:
-        if asked.reject_if_busy and self._busy():  # nothing is awaited between this look and the engine's
+    async def _make(self, asked: Run, on_progress: OnProgress | None = None) -> Picture:
+        if asked.reject_if_busy and self.waiting():  # nothing is awaited between this look and the engine's
             raise Overloaded("other requests are under way")
-        result = await self._client.generate(asked.generation)
+        result = await self._client.generate(asked.generation, on_progress)
         prompt = asked.generation.prompt if self._embed_prompt else None
         file = await asyncio.to_thread(
             encode,
@@ -110,7 +140,3 @@ class Runner:
             provenance=Provenance(result.answered_by, result.seed, prompt),
         )
         return Picture(asked, result, file)
-
-    def _busy(self) -> bool:
-        status = self._client.status()
-        return status.running + status.queued > 0

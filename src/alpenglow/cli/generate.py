@@ -1,5 +1,7 @@
 """`alpenglow generate`: one picture, by an engine in this process."""
 
+import json
+import sys
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -9,12 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from alpenglow.cli.options import Config, Device, Threads, open_engine
+from alpenglow.cli.inline import inline
+from alpenglow.cli.options import AsJsonObject, Config, Device, Threads, open_engine
 from alpenglow.errors import AlpenglowError, InvalidImage
 from alpenglow.imaging import REFERENCE_SIDE, ImageFormat, Provenance, encode, fit_within, read_reference
 from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, RGB, GenerationRequest, GenerationResult, random_seed
 from alpenglow.request import Progress as StepsDone
-from alpenglow.settings import Settings
+from alpenglow.settings import Settings, terminal_graphics
 
 FORMATS: dict[str, ImageFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 
@@ -54,6 +57,7 @@ def generate(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint to load.", show_default="demo")] = None,
     device: Device = None,
     threads: Threads = None,
+    as_json: AsJsonObject = False,
     config: Config = None,
 ) -> None:
     r"""Make one picture on this machine, without a server.
@@ -82,9 +86,20 @@ def generate(
         output.write_bytes(encode(result.image, FORMATS[output.suffix.lower()], provenance=provenance))
     except OSError as error:
         raise AlpenglowError(f"{output} cannot be written: {error.strerror}") from error
-    typer.echo(
-        f"{output}  {request.width}x{request.height}  seed {result.seed}  {seconds:.2f} s  by {result.answered_by}"
-    )
+    _tell(output, result, seconds, as_json=as_json)
+
+
+def _tell(output: Path, result: GenerationResult, seconds: float, *, as_json: bool) -> None:
+    """One line, or an object; before the line the picture itself, where the terminal can."""
+    height, width, _ = result.image.shape
+    if as_json:
+        made = {"file": str(output), "width": width, "height": height, "seed": result.seed}
+        typer.echo(json.dumps(made | {"seconds": round(seconds, 3), "weights": result.answered_by}))
+        return
+    protocol = terminal_graphics()
+    if protocol and sys.stdout.isatty():
+        typer.echo(inline(result.image, protocol))
+    typer.echo(f"{output}  {width}x{height}  seed {result.seed}  {seconds:.2f} s  by {result.answered_by}")
 
 
 def _reference(path: Path, max_pixels: int) -> RGB:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from alpenglow.cli.options import AsJson, Config, LedgerUrl, open_ledger, print_table
+from alpenglow.cli.options import AsJson, AsJsonObject, Config, LedgerUrl, open_ledger, print_table
 
 if TYPE_CHECKING:
     from alpenglow.ledger.access import Account
@@ -37,6 +37,7 @@ def create_account(
     ] = None,
     daily_neurons: Neurons = None,
     requests_per_minute: PerMinute = None,
+    as_json: AsJsonObject = False,
     ledger: LedgerUrl = None,
     config: Config = None,
 ) -> None:
@@ -53,7 +54,7 @@ def create_account(
             daily_allocation=_amount(daily_neurons),
             requests_per_minute=requests_per_minute,
         )
-    typer.echo(account.id)
+    typer.echo(json.dumps(_account(account)) if as_json else account.id)
 
 
 @accounts.command("limit")
@@ -91,6 +92,7 @@ def create_token(
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     email: Annotated[str | None, typer.Option(help="Lets it be used as X-Auth-Key beside this X-Auth-Email.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="How long it lives.", show_default="for ever")] = None,
+    as_json: AsJsonObject = False,
     ledger: LedgerUrl = None,
     config: Config = None,
 ) -> None:
@@ -98,6 +100,9 @@ def create_token(
     expires_at = None if days is None else int(time.time()) + days * SECONDS_A_DAY
     with open_ledger(ledger, config) as book:
         token, secret = book.access.create_token(name, account, email=email, expires_at=expires_at)
+    if as_json:
+        typer.echo(json.dumps({"id": token.id, "token": secret}))
+        return
     typer.echo(f"Its id is {token.id}. Keep the token itself well, it is not shown again:", err=True)
     typer.echo(secret)
 

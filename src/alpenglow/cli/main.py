@@ -27,7 +27,6 @@ def main() -> None:
 app = typer.Typer(
     name="alpenglow",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     epilog="Every setting is also an environment variable [bold]ALPENGLOW_...[/] and a key of [bold]alpenglow.toml[/].",

@@ -25,6 +25,7 @@ Strict = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic on a CPU.")]
 
+AsJsonObject = Annotated[bool, typer.Option("--json", help="For programs: a JSON object.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: a JSON list.")]
 LedgerUrl = Annotated[
     str | None, typer.Option("--ledger", help="local, sqlite:///file or postgresql://...", show_default="local")

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from alpenglow.cli.live import Board
 from alpenglow.cli.options import Config, Device, Strict, Threads, open_engine
 from alpenglow.request import ModelCard
 from alpenglow.settings import Settings
@@ -91,6 +92,8 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         console.print(
             "Own weights are loaded by name: alpenglow serve --model klein-9b (see alpenglow models).", soft_wrap=True
         )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    console.print(f"Playground: http://{host}:{settings.port}/", soft_wrap=True)
     if settings.ledger_url is not None:
         console.print("Tokens of the ledger are required: alpenglow tokens create ACCOUNT makes one.")
     elif settings.token is None:
@@ -100,6 +103,7 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
 def _listen(settings: Settings) -> None:
     """Serve until told to stop. The engine loads meanwhile, in its own thread."""
     import uvicorn
+    from uvicorn.config import LOGGING_CONFIG
 
     from alpenglow.api.app import create_app
     from alpenglow.api.metering import holder
@@ -120,11 +124,16 @@ def _listen(settings: Settings) -> None:
         if ledger is not None:
             ledger.close()
 
-    uvicorn.run(
-        create_app(engine, settings, ledger, lifespan),
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        server_header=False,
-    )
+    console = Console(stderr=True, highlight=False)
+    board = Board(engine)
+    with board.shown(console) if console.is_terminal else nullcontext():
+        uvicorn.run(
+            create_app(board, settings, ledger, lifespan),
+            host=settings.host,
+            port=settings.port,
+            # On a terminal its log goes where ours does, above the table.
+            log_config=None if console.is_terminal else LOGGING_CONFIG,
+            log_level=settings.log_level,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            server_header=False,
+        )

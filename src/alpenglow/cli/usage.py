@@ -1,6 +1,8 @@
 """`alpenglow usage`: what was made and what it cost."""
 
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -44,7 +46,24 @@ def usage(
         typer.echo(report.csv(), nl=False)
     else:
         names, numbers = report.columns[: len(grouping)], report.columns[len(grouping) :]
+        records = report.records()
         table = Table(*names, *(Column(name.replace("_", " "), justify="right") for name in numbers), box=None)
-        for record in report.records():
-            table.add_row(*(f"{value:,.2f}" if isinstance(value, float) else str(value) for value in record.values()))
+        if chart := sys.stdout.isatty():
+            table.add_column("")
+        for record, bar in zip(records, bars(records), strict=True):
+            cells = (f"{value:,.2f}" if isinstance(value, float) else str(value) for value in record.values())
+            table.add_row(*cells, *([f"[magenta]{bar}[/]"] if chart else []))
         print_table(table)
+
+
+def bars(records: Sequence[Mapping[str, str | int | float]], width: int = 24) -> list[str]:
+    """A bar for each record by its neurons, or by its requests where nothing cost any; eighths of a character count."""
+    for figure in ("neurons", "requests"):
+        values = [float(record[figure]) for record in records]
+        if most := max(values, default=0.0):
+            return [_bar(round(8 * width * value / most)) for value in values]
+    return [""] * len(records)
+
+
+def _bar(eighths: int) -> str:
+    return "\u2588" * (eighths // 8) + ["", *"\u258f\u258e\u258d\u258c\u258b\u258a\u2589"][eighths % 8]

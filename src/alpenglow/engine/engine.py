@@ -55,6 +55,9 @@ class Engine:
             self._prepare(job)
         with self._changed:
             batch = self._scheduler.schedule()
+            waiting = self._scheduler.waiting(batch)
+        for ahead, job in waiting:
+            self._tell_place(job, ahead)
         if batch:
             self._advance(batch)
         for job in batch:
@@ -162,7 +165,17 @@ class Engine:
         with self._phase("denoise", batch):
             batch[0].pipeline.advance([job.sample for job in batch if job.sample is not None])
         for job in batch:
+            with self._phase("preview", [job]):
+                preview = job.pipeline.preview(job.sample) if job.sample is not None and job.wants_preview else None
             with self._phase("report", [job]):
+                job.ahead = 0
+                job.report(preview)
+
+    def _tell_place(self, job: Job, ahead: int) -> None:
+        """Only if it is another than the last time."""
+        if job.ahead != ahead:
+            with self._phase("report", [job]):
+                job.ahead = ahead
                 job.report()
 
     def _finish(self, job: Job) -> None:

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from alpenglow.errors import AlpenglowError
-from alpenglow.request import GenerationRequest, GenerationResult, OnProgress, Progress, Usage
+from alpenglow.request import RGB, GenerationRequest, GenerationResult, OnProgress, Progress, Usage
 
 if TYPE_CHECKING:  # the loop and its tests run without torch
     from alpenglow.engine.pipeline import Pipeline, Sample
@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # the loop and its tests run without torch
 class Job:
     """A request, the future that its caller holds, and what is known of it so far.
 
-    `cost` is the predicted work in tokens x steps. `sample` is None until the pipeline has prepared it. `seconds` are
-    wall seconds by phase; on a device that computes behind the host's back they fall to the phase that waits for it.
+    `cost` is the predicted work in tokens x steps. `sample` is None until the pipeline has prepared it. `ahead` is how
+    many jobs it waits for, as its caller was last told. `seconds` are wall seconds by phase;
+    on a device that computes behind the host's back they fall to the phase that waits for it.
     """
 
     request: GenerationRequest
@@ -28,6 +29,7 @@ class Job:
     on_progress: OnProgress | None = None
     future: Future[GenerationResult] = field(default_factory=Future)
     sample: Sample | None = None
+    ahead: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     submitted_at: float = field(default_factory=perf_counter)
 
@@ -36,10 +38,17 @@ class Job:
         """All steps are made and somebody still waits for the picture."""
         return self.sample is not None and self.sample.done and not self.future.done()
 
-    def report(self) -> None:
-        """Tell whoever still waits how many steps are done."""
-        if self.on_progress is not None and self.sample is not None and not self.future.done():
-            self.on_progress(Progress(self.sample.step, self.sample.steps))
+    @property
+    def wants_preview(self) -> bool:
+        """The step just made is to be seen. After the last one it is not: the picture itself comes next."""
+        sample = self.sample
+        return self.request.previews and sample is not None and not sample.done and not self.future.done()
+
+    def report(self, preview: RGB | None = None) -> None:
+        """Tell whoever still waits how many steps are done, or how many jobs it waits for."""
+        if self.on_progress is not None and not self.future.done():
+            step, steps = (self.sample.step, self.sample.steps) if self.sample is not None else (0, 0)
+            self.on_progress(Progress(step, steps, self.ahead, preview))
 
     def usage(self) -> Usage:
         """What the job cost so far. Every second that was not spent on it, it spent waiting for others."""

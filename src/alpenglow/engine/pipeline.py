@@ -14,6 +14,7 @@ from torch import Tensor
 from alpenglow.catalogue import Row
 from alpenglow.engine.cache import Cache
 from alpenglow.engine.optimize import optimize
+from alpenglow.engine.preview import PREVIEW_SIDE, shrink
 from alpenglow.imaging import crop_to_multiple, cropped_size
 from alpenglow.models.attention import Attend, ReferenceMemory, attention, rope
 from alpenglow.models.sampler import Velocity, euler_step, guided
@@ -33,6 +34,7 @@ class Sample:
 
     `x` (1, N, C) fp32 latents; `timesteps` (1, steps + 1); `text` (1, L, D), and `empty_text` where a second pass is
     made; `references` (1, R, C) or None; `memory` in their place on rows that keep keys and values.
+    With `previews`, `clean` (1, N, C) are the latents without noise that the last step aimed at.
     Samples with equal `batch_key` may share a forward.
     """
 
@@ -48,6 +50,8 @@ class Sample:
     batch_key: Hashable
     tokens: int
     size: tuple[int, int]
+    previews: bool = False
+    clean: Tensor | None = None
     step: int = 0
 
     @property
@@ -127,6 +131,7 @@ class Pipeline:
             batch_key=(row.name, grid, tuple(reference_grids), two_pass, id(memory) if memory else None),
             tokens=length + tokens + sum(h * w for h, w in reference_grids),
             size=(request.width, request.height),
+            previews=request.previews,
         )
 
     @torch.inference_mode()
@@ -139,17 +144,36 @@ class Pipeline:
         if empty:
             guidance = torch.cat([s.guidance for s in samples])
             velocity = guided(velocity, self._velocity(samples, torch.cat(empty)), guidance)
-        x = euler_step(x, velocity(x, t), t, t_next)
+        v = velocity(x, t)
+        for sample, x_i, v_i, t_i in zip(samples, x.split(1), v.split(1), t.split(1), strict=True):
+            if sample.previews:
+                sample.clean = euler_step(x_i, v_i, t_i, torch.zeros_like(t_i))
+        x = euler_step(x, v, t, t_next)
         for sample, row in zip(samples, x.split(1), strict=True):
             sample.x, sample.step = row, sample.step + 1
 
     @torch.inference_mode()
     def decode(self, sample: Sample) -> RGB:
         """Latents to pixels, cropped at the centre from the grid to the size that was asked for."""
-        latents = to_latents(sample.x, *sample.grid).to(self.dtype)
-        image = self.networks.autoencoder.decode(latents)[0].float()  # (3, H, W)
-        pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().byte()
+        return self._decode(to_latents(sample.x, *sample.grid), *sample.size)
+
+    @torch.inference_mode()
+    def preview(self, sample: Sample) -> RGB | None:
+        """A small picture of where the latents are headed: for samples with `previews`, once a step is made."""
+        if sample.clean is None:
+            return None
+        latents = shrink(to_latents(sample.clean, *sample.grid), PREVIEW_SIDE // self.row.grid)
         width, height = sample.size
+        return self._decode(
+            latents,
+            # The shape is kept as nearly as whole tokens allow.
+            round(width * latents.shape[3] / sample.grid[1]),
+            round(height * latents.shape[2] / sample.grid[0]),
+        )
+
+    def _decode(self, latents: Tensor, width: int, height: int) -> RGB:
+        image = self.networks.autoencoder.decode(latents.to(self.dtype))[0].float()  # (3, H, W)
+        pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().byte()
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
         return pixels[:, top : top + height, left : left + width].permute(1, 2, 0).cpu().contiguous().numpy()
 

@@ -55,6 +55,14 @@ class Scheduler:
             room -= job.sample.tokens
         return batch
 
+    def waiting(self, batch: list[Job]) -> list[tuple[int, Job]]:
+        """The jobs that have yet to make a step and are not in `batch`, each with how many came before it."""
+        return [
+            (ahead, job)
+            for ahead, job in enumerate(self._jobs)
+            if job not in batch and (job.sample is None or job.sample.step == 0)
+        ]
+
     @property
     def prepared(self) -> int:
         """How many jobs are under way; the others of `len(scheduler)` wait."""

@@ -1,0 +1,61 @@
+// Pictures that were made, in this browser's IndexedDB: they survive a reload and leave the machine never.
+
+const STORE = "pictures";
+
+export class History {
+  /** Opens the database. Where there is none (a private window, say) pictures last as long as the page. */
+  static async open() {
+    const history = new History();
+    history.database = await new Promise((resolve) => {
+      const asked = indexedDB.open("alpenglow", 1);
+      asked.onupgradeneeded = () => asked.result.createObjectStore(STORE, { keyPath: "id", autoIncrement: true });
+      asked.onsuccess = () => resolve(asked.result);
+      asked.onerror = () => resolve(null);
+    });
+    history.memory = [];
+    return history;
+  }
+
+  /** All pictures, the newest first. */
+  async all() {
+    const found = this.database ? await this.#ask("readonly", (store) => store.getAll()) : [...this.memory];
+    return found.reverse();
+  }
+
+  /** Gives the id under which it is kept. */
+  async add(picture) {
+    if (this.database) return this.#ask("readwrite", (store) => store.add(picture));
+    picture.id = (this.memory.at(-1)?.id ?? 0) + 1;
+    this.memory.push(picture);
+    return picture.id;
+  }
+
+  async remove(id) {
+    this.memory = this.memory.filter((picture) => picture.id !== id);
+    if (this.database) await this.#ask("readwrite", (store) => store.delete(id));
+  }
+
+  async clear() {
+    this.memory = [];
+    if (this.database) await this.#ask("readwrite", (store) => store.clear());
+  }
+
+  #ask(mode, deed) {
+    return new Promise((resolve, reject) => {
+      const asked = deed(this.database.transaction(STORE, mode).objectStore(STORE));
+      asked.onsuccess = () => resolve(asked.result);
+      asked.onerror = () => reject(asked.error);
+    });
+  }
+}
+
+/** A small square of a picture's middle, for the strip. */
+export async function thumbnail(blob, side = 224) {
+  const bitmap = await createImageBitmap(blob);
+  const edge = Math.min(bitmap.width, bitmap.height);
+  const canvas = new OffscreenCanvas(side, side);
+  canvas
+    .getContext("2d")
+    .drawImage(bitmap, (bitmap.width - edge) / 2, (bitmap.height - edge) / 2, edge, edge, 0, 0, side, side);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+}

@@ -1,0 +1,265 @@
+// The playground: wires form, references, stage, history and server together, and holds what is under way.
+
+import { showCode } from "./code.js";
+import { $, el } from "./dom.js";
+import { Form } from "./form.js";
+import { History, thumbnail } from "./history.js";
+import { References } from "./references.js";
+import * as server from "./server.js";
+import * as stage from "./stage.js";
+
+const DRAFT = "alpenglow-draft";
+
+const references = new References(insert, () => {});
+const form = new Form($("drawn"), keepDraft);
+const history = await History.open();
+let account,
+  models = [],
+  current,
+  working,
+  thumbs = [];
+
+start();
+wire();
+
+async function start() {
+  drawHistory();
+  try {
+    account = await server.account();
+    models = await server.models(account);
+  } catch (error) {
+    if (error.wantsToken) return askToken(server.token() ? "The token is not accepted here." : "");
+    return stage.fail(error);
+  }
+  const draft = JSON.parse(localStorage.getItem(DRAFT) ?? "{}");
+  const named = (name) => models.find((model) => model.name === name);
+  $("model").replaceChildren(...models.map(({ name }) => el("option", { value: name }, name.replace("@cf/", ""))));
+  $("model").value = (named(draft.model) ?? named("@cf/black-forest-labs/flux-2-klein-9b") ?? models[0]).name;
+  await choose();
+  $("prompt").value ||= draft.prompt ?? "";
+  if (draft.fields) form.write(new Map(draft.fields));
+  document.body.dataset.ready = "";
+  untilReady();
+}
+
+/** Say that the model is being loaded for as long as it is. */
+async function untilReady() {
+  for (
+    let said;
+    (said = await server.unready().catch(() => ""));
+    await new Promise((resolve) => setTimeout(resolve, 700))
+  ) {
+    if (!working) $("said").textContent = `${said}.`;
+    $("generate").disabled = true;
+  }
+  if ($("generate").disabled) $("said").textContent = "";
+  $("generate").disabled = false;
+}
+
+async function choose() {
+  const model = models.find(({ name }) => name === $("model").value);
+  const own = model.name.endsWith(`/${model.weights}`) || model.name.endsWith(`flux-2-${model.weights}`);
+  $("weights").textContent = `${model.weights} weights`;
+  $("weights").toggleAttribute("data-demo", model.weights === "demo");
+  $("model-hint").textContent = own
+    ? model.description
+    : `Answered by the ${model.weights} checkpoint: its own weights are not loaded here.`;
+  form.draw(await server.fields(account, model.name));
+  references.limit = form.references;
+  keepDraft();
+}
+
+/** What the form asks for now. */
+function asked() {
+  const fields = [["prompt", $("prompt").value.trim()], ...form.read()];
+  return {
+    model: $("model").value,
+    prompt: fields[0][1],
+    fields,
+    references: references.pictures.map(({ blob, name }) => ({ blob, name })),
+  };
+}
+
+async function generate() {
+  if (!account) return start();
+  if (working) return;
+  const request = asked();
+  $("prompt").setAttribute("aria-invalid", String(!request.prompt));
+  if (!request.prompt) {
+    stage.fail({ code: "empty", message: "Say what is to be seen before you generate." });
+    $("problem").replaceChildren(el("strong", {}, "The prompt is empty."), "Say what is to be seen, then generate.");
+    return $("prompt").focus();
+  }
+  working = new AbortController();
+  busy(true);
+  const field = (name) => Math.floor(Number(request.fields.find(([one]) => one === name)?.[1] ?? 1024) / 16) * 16;
+  const tell = stage.expect(field("width"), field("height"));
+  if (matchMedia("(max-width: 56rem)").matches) $("stage").scrollIntoView({ behavior: "smooth" });
+  try {
+    const result = await server.run(account, request, (name, data) => tell[name]?.(data), working.signal);
+    await keep(request, result);
+  } catch (error) {
+    if (error.name === "AbortError") back("Cancelled: nothing was made, and nothing is billed.");
+    else if (error.wantsToken) askToken("The token is not accepted here.");
+    else stage.fail(error);
+  } finally {
+    working = undefined;
+    busy(false);
+  }
+}
+
+/** Keep and show what was made. */
+async function keep(request, { image, media_type: type, ...result }) {
+  const blob = new Blob([Uint8Array.from(atob(image), (character) => character.charCodeAt(0))], { type });
+  const { model, prompt, fields } = request;
+  const [asked, sent] = [true, false].map((wanted) => fields.filter(([name]) => (name === "seed") === wanted));
+  const seed = asked[0]?.[1] ?? String(result.seed); // as it was written: JSON's numbers end at 2^53
+  current = {
+    ...result,
+    seed,
+    blob,
+    at: Date.now(),
+    request: { model, prompt, fields: [...sent, ["seed", seed]], references: request.references },
+  };
+  current.thumb = await thumbnail(blob);
+  form.sawSeed(seed);
+  current.id = await history.add({ ...current });
+  show(current);
+  drawHistory();
+}
+
+function show(item) {
+  current = item;
+  stage.show(item, {
+    use: ({ blob, seed }) =>
+      references.add([
+        new File([blob], `alpenglow-${seed}.${blob.type.split("/")[1].replace("jpeg", "jpg")}`, { type: blob.type }),
+      ]),
+    again: (item) => restore(item).then(generate),
+    vary: (item) => restore(item, { without: "seed" }).then(generate),
+    seed: ({ seed }) => form.sawSeed(seed, true),
+    code: ({ request }) => code(request),
+    async remove({ id }) {
+      await history.remove(id);
+      current = undefined;
+      stage.rest();
+      drawHistory();
+      $("stage").focus();
+    },
+  });
+  markCurrent();
+}
+
+/** Fill the form as it was for `item`. */
+async function restore({ request }, { without } = {}) {
+  if (models.some(({ name }) => name === request.model) && $("model").value !== request.model) {
+    $("model").value = request.model;
+    await choose();
+  }
+  $("prompt").value = request.prompt;
+  form.write(new Map(request.fields.filter(([name]) => name !== without)));
+  references.set(request.references);
+  keepDraft();
+}
+
+function back(said) {
+  if (current) show(current);
+  else stage.rest();
+  $("said").textContent = said;
+}
+
+async function drawHistory() {
+  const all = await history.all();
+  thumbs.forEach((url) => URL.revokeObjectURL(url));
+  thumbs = all.map(({ thumb }) => URL.createObjectURL(thumb));
+  $("past").hidden = all.length === 0;
+  $("thumbs").replaceChildren(
+    ...all.map((item, at) => {
+      const image = el("img", { src: thumbs[at], alt: "", loading: "lazy" });
+      return el(
+        "li",
+        {},
+        el(
+          "button",
+          {
+            type: "button",
+            "data-id": String(item.id),
+            "aria-label": `Show: ${item.request.prompt}`,
+            onclick: () => working || show(item),
+          },
+          image,
+        ),
+      );
+    }),
+  );
+  markCurrent();
+}
+
+function markCurrent() {
+  for (const button of $("thumbs").querySelectorAll("button"))
+    button.setAttribute("aria-current", String(button.dataset.id === String(current?.id)));
+}
+
+/** Put a name into the prompt where the caret is, with spaces around it as needed. */
+function insert(name) {
+  const prompt = $("prompt");
+  const [from, to, text] = [prompt.selectionStart, prompt.selectionEnd, prompt.value];
+  const word = `${from > 0 && !/\s$/.test(text.slice(0, from)) ? " " : ""}${name}${/^(\s|[.,;:!?]|$)/.test(text.slice(to)) ? "" : " "}`;
+  prompt.setRangeText(word, from, to, "end");
+  prompt.focus();
+  keepDraft();
+}
+
+function busy(on) {
+  $("generate").hidden = on;
+  $("cancel").hidden = !on;
+  if (on) $("cancel").focus();
+  else if (document.activeElement === document.body) $("generate").focus();
+}
+
+function keepDraft() {
+  localStorage.setItem(
+    DRAFT,
+    JSON.stringify({ model: $("model").value, prompt: $("prompt").value, fields: form.read() }),
+  );
+}
+
+function code(request) {
+  showCode(request, { origin: location.origin, account, secured: Boolean(server.token()) });
+}
+
+function askToken(problem) {
+  $("token").value = server.token() ?? "";
+  $("token-problem").textContent = problem;
+  $("token-problem").hidden = !problem;
+  if (!$("token-dialog").open) $("token-dialog").showModal();
+}
+
+function wire() {
+  $("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    generate();
+  });
+  $("cancel").addEventListener("click", () => working?.abort());
+  $("model").addEventListener("change", choose);
+  $("prompt").addEventListener("input", keepDraft);
+  $("code").addEventListener("click", () => code(asked()));
+  $("forget").addEventListener("click", async () => {
+    if (!confirm("Remove all pictures from this browser?")) return;
+    await history.clear();
+    current = undefined;
+    stage.rest();
+    drawHistory();
+  });
+  for (const button of document.querySelectorAll("[data-close]"))
+    button.addEventListener("click", () => button.closest("dialog").close());
+  $("token-form").addEventListener("submit", () => {
+    server.keepToken($("token").value.trim());
+    start();
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]"))
+      generate();
+    if (event.key === "Escape" && working) working.abort();
+  });
+}

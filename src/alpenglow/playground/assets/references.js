@@ -1,0 +1,121 @@
+// Up to four reference pictures: dropped, pasted, chosen or taken from a result. Their names are image 0 to image 3.
+
+import { $, el, icon } from "./dom.js";
+
+const PLUS = "M12 5v14M5 12h14";
+const CROSS = "M6 6 18 18M18 6 6 18";
+
+export class References {
+  /** `insert(name)` puts a name into the prompt; `changed()` is called after every change. */
+  constructor(insert, changed) {
+    this.pictures = []; // { blob, name, url }
+    this.most = 0;
+    this.insert = insert;
+    this.changed = changed;
+    this.#listen();
+  }
+
+  /** How many the model takes. */
+  set limit(most) {
+    this.most = most;
+    this.pictures.splice(most);
+    $("references").hidden = most === 0;
+    this.#draw();
+  }
+
+  set(pictures) {
+    this.pictures.forEach(({ url }) => URL.revokeObjectURL(url));
+    this.pictures = [];
+    this.add(pictures.map(({ blob, name }) => new File([blob], name, { type: blob.type })));
+  }
+
+  /** Files from the slot `at` on, else behind the last; what is no picture or one too many is left out. */
+  add(files, at = this.pictures.length) {
+    for (const file of [...files].filter((file) => file.type.startsWith("image/"))) {
+      if (at >= this.most) break;
+      const name = unique(file.name || `pasted.${file.type.split("/")[1]}`, this.pictures.toSpliced(at, 1));
+      const replaced = this.pictures[at];
+      if (replaced) URL.revokeObjectURL(replaced.url);
+      this.pictures[at++] = { blob: file, name, url: URL.createObjectURL(file) };
+    }
+    this.#draw();
+    this.changed();
+  }
+
+  remove(at) {
+    const [gone] = this.pictures.splice(at, 1);
+    URL.revokeObjectURL(gone.url);
+    this.#draw();
+    this.changed();
+    ($("slots").querySelectorAll(".take")[at] ?? $("slots").querySelector(".add")).focus();
+  }
+
+  #draw() {
+    const filled = this.pictures.map((picture, at) => this.#slot(picture, at));
+    const add = el(
+      "button",
+      { type: "button", class: "slot add", "aria-label": "Add a reference picture", onclick: () => $("file").click() },
+      icon(PLUS),
+    );
+    $("slots").replaceChildren(...filled, ...(this.pictures.length < this.most ? [el("li", {}, add)] : []));
+  }
+
+  #slot({ url, name }, at) {
+    return el(
+      "li",
+      { "data-at": String(at) },
+      el("div", { class: "slot" }, el("img", { src: url, alt: `Reference ${at}: ${name}` })),
+      el(
+        "button",
+        { type: "button", class: "take round", "aria-label": `Remove image ${at}`, onclick: () => this.remove(at) },
+        icon(CROSS),
+      ),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "name",
+          "aria-label": `Insert image ${at} into the prompt`,
+          onclick: () => this.insert(`image ${at}`),
+        },
+        `image ${at}`,
+      ),
+    );
+  }
+
+  #listen() {
+    const field = $("references");
+    $("file").addEventListener("change", ({ target }) => {
+      this.add(target.files);
+      target.value = "";
+    });
+    addEventListener("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (!files.some((file) => file.type.startsWith("image/"))) return;
+      event.preventDefault();
+      this.add(files);
+    });
+    // Anywhere on the page, so that a near miss does not open the file in place of the page.
+    addEventListener("dragover", (event) => {
+      event.preventDefault();
+      field.classList.add("over");
+    });
+    addEventListener("dragleave", (event) => event.relatedTarget ?? field.classList.remove("over"));
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      field.classList.remove("over");
+      const at = event.target.closest?.("#slots [data-at]")?.dataset.at;
+      this.add(event.dataTransfer.files, at === undefined ? undefined : Number(at));
+    });
+  }
+}
+
+/** A file name that shells, form headers and every system take, and no other picture has. */
+function unique(name, others) {
+  const [, stem, ending] = name.replace(/[^\w.-]+/g, "-").match(/^[.-]*(.*?)(\.\w+)?$/);
+  const taken = new Set(others.filter(Boolean).map((other) => other.name));
+  for (let count = 1; ; count++) {
+    const tried = `${stem || "picture"}${count > 1 ? `-${count}` : ""}${ending ?? ""}`;
+    if (!taken.has(tried)) return tried;
+  }
+}

@@ -1,0 +1,72 @@
+"""What the playground says when something goes wrong, and how it comes by a token."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from livedemo import serving
+from playwright.sync_api import expect
+from studio import Studio
+
+from alpenglow.engine.engine import Engine
+
+
+def test_an_empty_prompt(studio: Studio) -> None:
+    studio.page.click("#generate")
+    expect(studio.page.locator("#problem")).to_contain_text("The prompt is empty.")
+    expect(studio.page.locator("#prompt")).to_be_focused()
+
+
+def test_a_refusal_is_said_in_words_with_the_servers_own_below(studio: Studio) -> None:
+    studio.ask("a dog", None)
+    studio.page.fill("#width", "20")
+    expect(studio.page.locator("#size-hint")).to_have_text("Each side from 256 to 1920")
+    studio.page.click("#generate")
+    problem = studio.page.locator("#problem")
+    expect(problem).to_contain_text("Width must be at least 256.")
+    expect(problem).to_contain_text("'/width' must be >= 256")
+
+
+def test_a_file_that_is_no_picture(studio: Studio, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    studio.page.set_input_files("#file", bad)
+    studio.ask("a dog")
+    studio.page.click("#generate")
+    expect(studio.page.locator("#problem")).to_contain_text("One of the references is not a picture that can be read.")
+
+
+def test_a_server_that_is_gone(engine: Engine, open_studio: Callable[..., Studio]) -> None:
+    with serving(engine) as url:
+        studio = open_studio(url)
+        studio.ask("a dog")
+    studio.page.click("#generate")
+    expect(studio.page.locator("#problem")).to_contain_text("The server cannot be reached.")
+
+
+def test_a_request_that_takes_too_long(engine: Engine, open_studio: Callable[..., Studio]) -> None:
+    with serving(engine, request_timeout_seconds=0.05) as url:
+        studio = open_studio(url)
+        studio.ask("a dog", "1024 × 1024")
+        studio.page.click("#generate")
+        expect(studio.page.locator("#problem")).to_contain_text("It took too long.")
+        studio.page.context.close()
+
+
+def test_a_token_is_asked_for_checked_and_kept(engine: Engine, open_studio: Callable[..., Studio]) -> None:
+    with serving(engine, token="cfut_local") as url:
+        studio = open_studio(url)
+        dialog = studio.page.get_by_role("dialog", name="This server asks for a token")
+        expect(dialog).to_be_visible()
+        studio.page.fill("#token", "another")
+        studio.page.get_by_role("button", name="Keep it").click()
+        expect(dialog).to_contain_text("The token is not accepted here.")
+        studio.page.fill("#token", "cfut_local")
+        studio.page.get_by_role("button", name="Keep it").click()
+        expect(dialog).to_be_hidden()
+        studio.go()
+        studio.generate("a dog")
+        studio.page.get_by_role("button", name="View code").first.click()
+        code = studio.page.inner_text("#code-text")
+        assert "$ALPENGLOW_TOKEN" in code
+        assert "cfut_local" not in code
+        studio.page.context.close()
