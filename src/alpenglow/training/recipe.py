@@ -77,7 +77,7 @@ RECIPE = Recipe(
             frozenset(KINDS),
             white_only=False,
             shares=(0.12, 0.2, 0.26, 0.17, 0.17, 0.08),
-            plan=FlowPlan(steps=10_000, learning_rate=1.5e-3, hold=0.5, seed=69),
+            plan=FlowPlan(steps=8_500, learning_rate=1.5e-3, hold=0.5, seed=69),
         ),
     ),
 )
