@@ -194,7 +194,7 @@ def test_an_unknown_model(server: LiveServer, body: bytes) -> None:
         ("GET", RUN, (405, 7001, "GET not supported for requested URI.")),
         ("OPTIONS", RUN, (405, 7001, "OPTIONS not supported for requested URI.")),
         ("POST", "/client/v4/accounts/a/ai/models/search", (405, 7001, "POST not supported for requested URI.")),
-        ("GET", "/", (400, 7000, "No route for that URI")),
+        ("GET", "/nowhere", (400, 7000, "No route for that URI")),
         ("POST", "/client/v4/accounts/a/ai/walk/x", (400, 7000, "No route for that URI")),
         (
             "POST",

@@ -55,7 +55,7 @@ export function show(item, act) {
 /** What went wrong, in words. */
 export function fail(error) {
   const [what, hint, own] = inWords(error);
-  only("problem");
+  only("problem", "dusk");
   $("said").textContent = "";
   $("problem").replaceChildren(el("strong", {}, what), " ", hint, el("br"), el("code", {}, own));
 }
