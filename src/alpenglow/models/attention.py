@@ -18,6 +18,18 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=k.shape[1] != q.shape[1])
 
 
+def attention_over_prefix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention within the first P positions, all later queries over those P and nothing else.
+
+    q (B, heads, L, d); k, v (B, kv_heads, P, d), P <= L. What a mask of (L, L) would say, without its wasted pairs.
+    """
+    prefix, gqa = k.shape[2], k.shape[1] != q.shape[1]
+    within = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, is_causal=True, enable_gqa=gqa)
+    if prefix == q.shape[2]:
+        return within
+    return torch.cat([within, attention(q[:, :, prefix:], k, v)], dim=2)
+
+
 def rope(ids: Tensor, axes_dim: Sequence[int], theta: float, dtype: torch.dtype = torch.float64) -> Tensor:
     """Rotary table of `ids` (N, axes): cosines and sines, (2, N, sum(axes_dim) / 2), fp32.
 
@@ -72,6 +84,12 @@ class ReferenceMemory:
             return attention(q, insert(k, kept_k), insert(v, kept_v))
 
         def insert(x: Tensor, kept: Tensor) -> Tensor:
-            return torch.cat([x[:, :, :num_text], kept, x[:, :, num_text:]], dim=2)
+            rows = kept.expand(x.shape[0], -1, -1, -1)  # one reference set, whatever rides along
+            return torch.cat([x[:, :, :num_text], rows, x[:, :, num_text:]], dim=2)
 
         return attend
+
+    @property
+    def bytes(self) -> int:
+        """What the keys and values take."""
+        return sum(t.numel() * t.element_size() for layer in self.layers for t in layer)
