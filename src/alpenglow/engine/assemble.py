@@ -20,8 +20,10 @@ def assemble(
     *,
     cache_dir: Path | None = None,
     device: str = "auto",
+    precision: str = "exact",
     threads: int | None = None,
     ignore_guidance: bool = False,
+    cache_bytes: int | None = None,
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
@@ -32,7 +34,15 @@ def assemble(
 
     def loader() -> list[Pipeline]:
         return [
-            Pipeline.load(row, files, device=device, threads=threads, ignore_guidance=ignore_guidance)
+            Pipeline.load(
+                row,
+                files,
+                device=device,
+                precision=precision,
+                threads=threads,
+                ignore_guidance=ignore_guidance,
+                cache_bytes=cache_bytes,
+            )
             for row, files in rows.items()
         ]
 
