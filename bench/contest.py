@@ -1,0 +1,121 @@
+"""What the benches share: random networks at real width, interleaved clocks, GEMM peaks, a JSON line at the end.
+
+Knows no HTTP. Weights are random: speed does not depend on them.
+"""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from alpenglow.catalogue import find
+from alpenglow.engine.linears import Int8Linear, OneDNNLinear
+from alpenglow.engine.optimize import features, keep_memory
+from alpenglow.models.attention import rope
+from alpenglow.models.tokens import image_ids, text_ids
+from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+
+TEXT_TOKENS = 512
+
+
+def geometry(row: str, blocks: int | None, context_dim: int | None = None) -> TransformerConfig:
+    """A row's transformer; with `blocks`, that many of each kind at full width."""
+    config = find(row).architecture.transformer
+    if blocks is not None:
+        config = replace(config, num_double_blocks=blocks, num_single_blocks=blocks)
+    return config if context_dim is None else replace(config, context_dim=context_dim)
+
+
+def random_transformer(config: TransformerConfig, dtype: torch.dtype, device: str = "cpu") -> Flux2Transformer:
+    """Weights that keep activations near unit scale, made on the device."""
+    with torch.device("meta"):
+        made = Flux2Transformer(config)
+    made = made.to(dtype).to_empty(device=device).eval().requires_grad_(requires_grad=False)
+    for parameter in made.parameters():
+        if parameter.ndim > 1:
+            parameter.uniform_(-1, 1).mul_((3 / parameter[0].numel()) ** 0.5)
+        else:
+            parameter.fill_(1)
+    return made
+
+
+def inputs(config: TransformerConfig, side: int, dtype: torch.dtype, device: str = "cpu", batch: int = 1) -> tuple:
+    """img, txt, timestep and rotary table of a picture of side x side pixels."""
+    grid = side // 16
+    generator = torch.Generator().manual_seed(0)
+    img = torch.randn(batch, grid * grid, config.in_channels, generator=generator).to(device, dtype)
+    txt = torch.randn(batch, TEXT_TOKENS, config.context_dim, generator=generator).to(device, dtype)
+    ids = torch.cat([text_ids(TEXT_TOKENS), image_ids(grid, grid)])
+    rotary = rope(ids, config.axes_dim, config.theta).to(device)
+    return img, txt, torch.full((batch,), 0.7, device=device), rotary
+
+
+def flops(config: TransformerConfig, image_tokens: int, batch: int = 1) -> int:
+    """Of one forward: every multiplication and addition of matrices, attention included."""
+    tokens, h = TEXT_TOKENS + image_tokens, config.hidden_size
+    mlp = int(h * config.mlp_ratio)
+    linear = (4 * h * h + 3 * h * mlp) * tokens * (config.num_double_blocks + config.num_single_blocks)
+    linear += h * (config.context_dim * TEXT_TOKENS + 2 * config.in_channels * image_tokens)
+    attention = 2 * h * tokens * tokens * (config.num_double_blocks + config.num_single_blocks)
+    return 2 * batch * (linear + attention)
+
+
+def interleave(contestants: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Seconds of each, taken in turns, after one turn that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(runs + 1):
+        for name, call in contestants.items():
+            began = time.perf_counter()
+            call()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def gemm_peaks(runs: int = 7, shape: tuple[int, int, int] = (768, 3072, 9216)) -> dict[str, float]:
+    """Operations a second of one large product by type: the best kernel that this machine has, its best run."""
+    m, k, n = shape
+    x = torch.randn(m, k)
+    plain = nn.Linear(k, n, bias=False).requires_grad_(requires_grad=False)
+    contestants: dict[str, Callable[[], object]] = {
+        "fp32 MKL": lambda: plain(x),
+        "fp32 oneDNN": lambda onednn=OneDNNLinear.of(plain): onednn(x),
+    }
+    narrow, x_narrow = nn.Linear(k, n, bias=False).requires_grad_(requires_grad=False).bfloat16(), x.bfloat16()
+    contestants["bf16"] = lambda: narrow(x_narrow)
+    if "vnni" in features(torch.device("cpu")):
+        layer, q = Int8Linear.of(narrow), torch.randint(0, 255, (m, k), dtype=torch.uint8)
+        contestants["int8"] = lambda: torch.ops.onednn.qlinear_pointwise(
+            q, 1.0, 128, layer._packed, layer.scale, layer._zeros, None, 1.0, 0, torch.bfloat16, "none", [], ""
+        )
+    return {name: 2 * m * k * n / min(taken) for name, taken in interleave(contestants, runs).items()}
+
+
+def machine(threads: int | None) -> dict[str, object]:
+    """Set the threads, keep memory, and say what this ran on."""
+    if threads:
+        torch.set_num_threads(threads)
+    keep_memory()
+    return {
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
+        "features": sorted(features(torch.device("cpu"))),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def finish(bench: str, facts: Mapping[str, object]) -> None:
+    """The result as the last line."""
+    print(json.dumps({"bench": bench, **facts}))
