@@ -32,4 +32,4 @@ check: $(READY)  ## formatting, lint, types
 	$(BIN)/mypy
 
 bench: $(READY)  ## seconds a picture over HTTP, time to ready, peak memory
-	$(BIN)/python bench/server.py
+	$(BIN)/python bench/latency.py

@@ -3,7 +3,6 @@
 Knows no HTTP. Weights are random: speed does not depend on them.
 """
 
-import json
 import os
 import platform
 import statistics
@@ -15,8 +14,8 @@ import torch
 from torch import nn
 
 from alpenglow.catalogue import find
+from alpenglow.engine.device import features, keep_memory
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
-from alpenglow.engine.optimize import features, keep_memory
 from alpenglow.models.attention import rope
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
@@ -87,17 +86,16 @@ def gemm_peaks(runs: int = 7, shape: tuple[int, int, int] = (768, 3072, 9216)) -
     m, k, n = shape
     x = torch.randn(m, k)
     plain = nn.Linear(k, n, bias=False).requires_grad_(requires_grad=False)
+    onednn = OneDNNLinear.of(plain)
     contestants: dict[str, Callable[[], object]] = {
         "fp32 MKL": lambda: plain(x),
-        "fp32 oneDNN": lambda onednn=OneDNNLinear.of(plain): onednn(x),
+        "fp32 oneDNN": lambda: onednn(x),
     }
     narrow, x_narrow = nn.Linear(k, n, bias=False).requires_grad_(requires_grad=False).bfloat16(), x.bfloat16()
     contestants["bf16"] = lambda: narrow(x_narrow)
     if "vnni" in features(torch.device("cpu")):
         layer, q = Int8Linear.of(narrow), torch.randint(0, 255, (m, k), dtype=torch.uint8)
-        contestants["int8"] = lambda: torch.ops.onednn.qlinear_pointwise(
-            q, 1.0, 128, layer._packed, layer.scale, layer._zeros, None, 1.0, 0, torch.bfloat16, "none", [], ""
-        )
+        contestants["int8"] = lambda: layer.product(q)
     return {name: 2 * m * k * n / min(taken) for name, taken in interleave(contestants, runs).items()}
 
 
@@ -114,8 +112,3 @@ def machine(threads: int | None) -> dict[str, object]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def finish(bench: str, facts: Mapping[str, object]) -> None:
-    """The result as the last line."""
-    print(json.dumps({"bench": bench, **facts}))

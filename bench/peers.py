@@ -9,6 +9,7 @@ stable-diffusion-cpp-python` was run. The last line is JSON.
 import argparse
 import copy
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -19,15 +20,17 @@ import torch
 from diffusers import Flux2Transformer2DModel
 from safetensors.torch import save_file
 
+from alpenglow.engine.device import features
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
-from alpenglow.engine.optimize import features, replace_linears
+from alpenglow.engine.optimize import replace_linears
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.weights.convert import LAYOUTS
 from alpenglow.weights.pipeline_folder import describe
-from contest import finish, flops, gemm_peaks, geometry, inputs, interleave, machine, medians, random_transformer
+from contest import flops, gemm_peaks, geometry, inputs, interleave, machine, medians, random_transformer
+from reporting import finish
 
 NARROW_TEXT = TextEncoderConfig(
     vocab_size=151936, hidden_size=32, intermediate_size=64, num_heads=32, num_kv_heads=8, taps=(9, 18, 27)
@@ -156,7 +159,7 @@ def report(on: dict, args: argparse.Namespace, work: int, seconds: dict[str, flo
     for name, taken in sorted(seconds.items(), key=lambda item: item[1]):
         print(f"| {name} | {taken:.3f} | {work / taken / 1e9:.0f} |")
     best = {
-        peer: min((s for name, s in seconds.items() if name.startswith(peer) and s == s), default=None)
+        peer: min((s for name, s in seconds.items() if name.startswith(peer) and not math.isnan(s)), default=None)
         for peer in ("diffusers", "stable-diffusion.cpp")
     }
     ratios: dict[str, float | None] = {
@@ -167,9 +170,8 @@ def report(on: dict, args: argparse.Namespace, work: int, seconds: dict[str, flo
         int8 = seconds["alpenglow int8"]
         ratios["int8 / diffusers' best"] = best["diffusers"] / int8
         ratios["int8 / diffusers fp32"] = seconds["diffusers fp32"] / int8
-        ratios["int8 / stable-diffusion.cpp's best"] = (
-            best["stable-diffusion.cpp"] and best["stable-diffusion.cpp"] / int8
-        )
+        if best["stable-diffusion.cpp"]:
+            ratios["int8 / stable-diffusion.cpp's best"] = best["stable-diffusion.cpp"] / int8
     kinds = {"alpenglow exact": "fp32 oneDNN", "alpenglow bf16": "bf16", "alpenglow int8": "int8"}
     shares = {name: work / seconds[name] / peaks[kind] for name, kind in kinds.items() if name in seconds}
     facts = {"machine": on, "flops": work, "seconds": seconds, "times as fast": ratios, "gemm peaks": peaks}

@@ -3,6 +3,7 @@
 Runs under a Python that has stable_diffusion_cpp and perhaps nothing else: folder, type, side, threads.
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -29,7 +30,7 @@ def main(folder: str, kind: str, side: str, threads: str) -> None:
     def told(step: int, *_: object) -> None:
         moments.append(time.perf_counter())
         if step == STEPS:  # its decoder is not what is measured
-            steps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+            steps = [later - earlier for earlier, later in itertools.pairwise(moments)]
             print(json.dumps({"kind": kind, "seconds": statistics.median(steps[-(STEPS - 1) :])}), flush=True)
             os._exit(0)
 

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     precision: Literal["auto", "exact", "bf16", "int8", "fp8"] = Field(
         "exact", description="auto is the fastest that is sound on the device, exact what parity is measured in."
     )
+    offload: Literal["none", "text_encoder", "blocks"] = Field(
+        "none", description="What comes to a GPU only when it is due: layers of the text encoder, or of all networks."
+    )
     solo: bool = Field(
         default=False, description="One request at a time: bits that never depend on what else is asked for."
     )

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from alpenglow.engine.device import features
 from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear, quantise_fp8, quantise_int8
-from alpenglow.engine.optimize import features
 
 CPU = features(torch.device("cpu"))
 needs_vnni = pytest.mark.skipif("vnni" not in CPU, reason="int8 needs VNNI")

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from alpenglow.catalogue import find
+from alpenglow.engine.device import features
 from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
-from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, blocks_of, choose, features, optimize
+from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, blocks_of, choose, optimize
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.errors import SettingsError
 from alpenglow.request import RGB, GenerationRequest

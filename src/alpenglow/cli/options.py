@@ -66,6 +66,7 @@ def open_engine(settings: Settings) -> tuple[Engine, Loader]:
         cache_dir=settings.hub_cache_dir,
         device=settings.device,
         precision=settings.precision,
+        offload=settings.offload,
         cache_bytes=settings.cache_bytes,
         threads=settings.threads,
         ignore_guidance=settings.ignore_guidance_on_distilled,

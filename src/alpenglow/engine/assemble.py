@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alpenglow.catalogue import ROWS, Row, find
 from alpenglow.engine.engine import Engine, Loader
+from alpenglow.engine.offload import Offload
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.engine.scheduler import Limits
 from alpenglow.errors import WeightsError
@@ -21,6 +22,7 @@ def assemble(
     cache_dir: Path | None = None,
     device: str = "auto",
     precision: str = "exact",
+    offload: Offload = "none",
     threads: int | None = None,
     ignore_guidance: bool = False,
     cache_bytes: int | None = None,
@@ -39,6 +41,7 @@ def assemble(
                 files,
                 device=device,
                 precision=precision,
+                offload=offload,
                 threads=threads,
                 ignore_guidance=ignore_guidance,
                 cache_bytes=cache_bytes,

@@ -5,12 +5,12 @@ One cache holds them all. Knows no samples, no steps, no queue.
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from alpenglow.catalogue import Row
 from alpenglow.engine.cache import Cache
@@ -24,8 +24,6 @@ from alpenglow.weights.networks import Networks
 Seconds = dict[str, float]
 Kept = Tensor | ReferenceMemory | Modulations
 T = TypeVar("T", Tensor, ReferenceMemory, Modulations)
-Visit = Callable[[nn.Module], AbstractContextManager[None]]
-"""Holds a network on the device for as long as a `with` block lasts."""
 
 
 class Conditioning:
@@ -35,11 +33,10 @@ class Conditioning:
     that may run a network add its wall seconds to `spent`; what comes from the cache adds nothing.
     """
 
-    def __init__(self, row: Row, networks: Networks, max_bytes: int, visit: Visit = lambda _: nullcontext()) -> None:
+    def __init__(self, row: Row, networks: Networks, max_bytes: int) -> None:
         self.cache: Cache[Hashable, Kept] = Cache(max_bytes, sizeof)
         self._row = row
         self._networks = networks
-        self._visit = visit
         weight = networks.transformer.img_in.weight
         self._device, self._dtype = weight.device, weight.dtype
 
@@ -48,7 +45,7 @@ class Conditioning:
 
         def encode() -> Tensor:
             ids, mask = self._networks.tokenizer.encode([text])
-            with self._clock(spent, "text_encoder"), self._visit(self._networks.text_encoder):
+            with self._clock(spent, "text_encoder"):
                 return self._networks.text_encoder(ids.to(self._device), mask).to(self._dtype)
 
         return self._kept(("prompt", text), encode)

@@ -64,16 +64,15 @@ class Int8Linear(nn.Module):
         for start in range(0, len(rows), ROWS):
             quantised, scale = quantise_int8(rows[start : start + ROWS], ZERO)
             bytes_[start : start + ROWS], scales[start : start + ROWS] = quantised, scale
-        y = torch.ops.onednn.qlinear_pointwise(
-            bytes_, 1.0, ZERO, self._packed, self.scale, self._zeros, None, 1.0, 0, self.dtype, "none", [], ""
-        )
+        y = self.product(bytes_)
         y *= scales.to(y.dtype)
         return (y if self.bias is None else y.add_(self.bias.to(y.dtype))).unflatten(0, x.shape[:-1])
 
-    @property
-    def bytes(self) -> int:
-        """What the packed weight takes."""
-        return self.out_features * (self.in_features + 8)
+    def product(self, bytes_: Tensor) -> Tensor:
+        """(M, K) uint8 around `ZERO` -> (M, N), rescaled by s_w: all but quantising and s_x."""
+        return torch.ops.onednn.qlinear_pointwise(
+            bytes_, 1.0, ZERO, self._packed, self.scale, self._zeros, None, 1.0, 0, self.dtype, "none", [], ""
+        )
 
 
 def quantise_int8(x: Tensor, zero: int = 0) -> tuple[Tensor, Tensor]:

@@ -5,15 +5,15 @@ Plans are rows of a table. Flags of the processor decide, never a stopwatch: a r
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
 from torch import nn
 
+from alpenglow.engine.device import features, keep_memory
 from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
+from alpenglow.engine.offload import Offload, arrange
 from alpenglow.errors import SettingsError
 from alpenglow.weights.networks import Networks
 
@@ -36,9 +36,9 @@ class OptimizationPlan:
     linear: type[OneDNNLinear | Int8Linear | Fp8Linear] | None = None
     compile: bool = False
 
-    def staging(self, device: torch.device) -> torch.device:
-        """Where weights are read to: quantised layers move on one by one, never all at once."""
-        return torch.device("cpu") if self.linear is Fp8Linear else device
+    def staging(self, device: torch.device, offload: Offload = "none") -> torch.device:
+        """Where weights are read to: quantised layers move on one by one, and what is away never goes there whole."""
+        return torch.device("cpu") if self.linear is Fp8Linear or offload != "none" else device
 
     def __str__(self) -> str:
         """Such as `int8: Int8Linear in bf16`."""
@@ -86,22 +86,7 @@ FASTEST_FIRST: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
 """What `auto` takes: the first whose needs are there. fp8 saves memory always, time only sometimes: ask for it."""
 
 
-def features(device: torch.device) -> frozenset[str]:
-    """What a device has of `vnni`, `bf16`, `fp8` and `mkl is slow`."""
-    if device.type == "cuda":
-        return frozenset({"bf16"} | ({"fp8"} if torch.cuda.get_device_capability(device) >= (8, 9) else set()))
-    if device.type != "cpu":
-        return frozenset({"bf16"})
-    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    found = {
-        "vnni": any(has.get(flag) for flag in ("avx512_vnni", "avx_vnni", "amx_int8")),
-        "bf16": any(has.get(flag) for flag in ("avx512_bf16", "amx_bf16")),
-        "mkl is slow": bool(has.get("avx512_f")) and "Intel" not in str(has.get("cpu_name", "Intel")),
-    }
-    return frozenset(name for name, there in found.items() if there)
-
-
-def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device) -> Networks:
+def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, offload: Offload = "none") -> Networks:
     """Rewrite networks in place by a plan and leave them on the device.
 
     The autoencoder's convolutions run in channels-last memory: 1.0 s instead of 1.7 s for a decode of the demo at
@@ -111,13 +96,12 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device) -
         keep_memory()
     if plan.linear is not None:
         for block in blocks_of(networks):
-            replace_linears(block, plan.linear, device)
-    for network in (networks.transformer, networks.text_encoder, networks.autoencoder):
-        network.to(device)
+            replace_linears(block, plan.linear, device if offload == "none" else torch.device("cpu"))
+    arrange(networks, offload, device)
     if plan.dtype != torch.float32:
         networks.transformer.time_in.float()  # bf16 would move the timesteps; its output is kept, so it costs nothing
     networks.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if plan.compile:
+    if plan.compile and offload == "none":  # what comes and goes has hooks, which do not compile
         for block in (*networks.transformer.double_blocks, *networks.transformer.single_blocks):
             block.compile(dynamic=False)  # blocks of a kind share their code: two compilations, whatever the depth
     return networks
@@ -142,14 +126,3 @@ def replace_linears(module: nn.Module, kind: type[OneDNNLinear | Int8Linear | Fp
 def short(dtype: torch.dtype) -> str:
     """fp32, bf16, fp16."""
     return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
-
-
-MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2
-"""Names of glibc's malloc.h."""
-
-
-def keep_memory() -> None:
-    """Have glibc keep what tensors free: fresh pages for every large tensor cost a block up to a third of its time."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 * 2**20)):
-            libc.mallopt(option, value)

@@ -1,6 +1,6 @@
 """One row's networks on one device: a request becomes a sample, moves step by step, becomes a picture.
 
-The only file that chooses device and dtype. Knows no queue and no HTTP.
+Places networks on a device. Knows no queue and no HTTP.
 """
 
 from collections.abc import Hashable, Sequence
@@ -11,8 +11,12 @@ import torch
 from torch import Tensor
 
 from alpenglow.catalogue import Row
+from alpenglow.engine import tiles
 from alpenglow.engine.conditioning import Conditioning, Seconds, joined
+from alpenglow.engine.device import best_device
+from alpenglow.engine.offload import Offload
 from alpenglow.engine.optimize import OptimizationPlan, choose, optimize
+from alpenglow.errors import SettingsError
 from alpenglow.models.attention import Attend, ReferenceMemory, attention
 from alpenglow.models.sampler import Velocity, euler_step, guided
 from alpenglow.models.schedule import timesteps
@@ -77,12 +81,14 @@ class Pipeline:
         ignore_guidance: bool = False,
         plan: OptimizationPlan | None = None,
         cache_bytes: int | None = None,
+        tiled: bool = False,
     ) -> None:
         self.row = row
         self.networks = networks
         self.ignore_guidance = ignore_guidance and row.distilled
         weight = networks.transformer.img_in.weight
         self.device, self.dtype = weight.device, weight.dtype
+        self.tiled = tiled
         self.plan = plan or choose("exact", self.device)
         self.conditioning = Conditioning(row, networks, cache_bytes or (KV_CACHE_BYTES if row.kv else CACHE_BYTES))
 
@@ -94,23 +100,34 @@ class Pipeline:
         *,
         device: str = "auto",
         precision: str = "exact",
+        offload: Offload = "none",
         threads: int | None = None,
         ignore_guidance: bool = False,
         cache_bytes: int | None = None,
     ) -> Self:
         """Read a checkpoint onto a device ("auto" takes the GPU if there is one), to compute as `precision` says.
 
+        With `offload` layers come to the device when they are due, and large pictures are decoded in tiles.
         Raises SettingsError if that device cannot compute so.
         """
         if threads is not None:
             torch.set_num_threads(threads)
         chosen = torch.device(best_device() if device == "auto" else device)
         plan = choose(precision, chosen)
+        if offload != "none" and chosen.type == "cpu":
+            raise SettingsError("Nothing can be offloaded from a CPU: weights lie in its own memory anyway.")
         networks = load_networks(
-            row.architecture, files, plan.dtype, plan.staging(chosen), autoencoder_dtype=plan.autoencoder_dtype
+            row.architecture, files, plan.dtype, plan.staging(chosen, offload), autoencoder_dtype=plan.autoencoder_dtype
         )
-        networks = optimize(networks, plan, chosen)
-        return cls(row, networks, ignore_guidance=ignore_guidance, plan=plan, cache_bytes=cache_bytes)
+        networks = optimize(networks, plan, chosen, offload)
+        return cls(
+            row,
+            networks,
+            ignore_guidance=ignore_guidance,
+            plan=plan,
+            cache_bytes=cache_bytes,
+            tiled=offload != "none",
+        )
 
     @torch.inference_mode()
     def warm_up(self) -> None:
@@ -183,7 +200,9 @@ class Pipeline:
     def decode(self, sample: Sample) -> RGB:
         """Latents to pixels, cropped at the centre from the grid to the size that was asked for."""
         latents = to_latents(sample.x, *sample.grid).to(self.networks.autoencoder.decoder.conv_in.weight.dtype)
-        image = self.networks.autoencoder.decode(latents)[0].float()  # (3, H, W)
+        large = sample.size[0] * sample.size[1] > tiles.PIXELS
+        decoded = tiles.decode(self.networks.autoencoder, latents) if self.tiled and large else None
+        image = (self.networks.autoencoder.decode(latents) if decoded is None else decoded)[0].float()  # (3, H, W)
         pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().byte()
         width, height = sample.size
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
@@ -227,10 +246,3 @@ def draw_noise(seed: int, channels: int, height: int, width: int) -> Tensor:
     """(1, channels, height, width) fp32 from a CPU generator: the shape and order of diffusers, on every device."""
     generator = torch.Generator("cpu").manual_seed(seed)
     return torch.randn((1, channels, height, width), generator=generator)
-
-
-def best_device() -> str:
-    """cuda, else mps, else cpu."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
