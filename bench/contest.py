@@ -9,16 +9,20 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from alpenglow.catalogue import find
+from alpenglow.engine.cost import count
 from alpenglow.engine.device import features, keep_memory
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
 from alpenglow.models.attention import rope
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+
+M = TypeVar("M", bound=nn.Module)
 
 TEXT_TOKENS = 512
 
@@ -31,38 +35,41 @@ def geometry(row: str, blocks: int | None, context_dim: int | None = None) -> Tr
     return config if context_dim is None else replace(config, context_dim=context_dim)
 
 
-def random_transformer(config: TransformerConfig, dtype: torch.dtype, device: str = "cpu") -> Flux2Transformer:
+def random_transformer(config: TransformerConfig, dtype: torch.dtype) -> Flux2Transformer:
+    """On the CPU."""
+    return random_module(lambda: Flux2Transformer(config), dtype, torch.device("cpu"))
+
+
+def random_module(build: Callable[[], M], dtype: torch.dtype, device: torch.device) -> M:
     """Weights that keep activations near unit scale, made on the device."""
     with torch.device("meta"):
-        made = Flux2Transformer(config)
+        made = build()
     made = made.to(dtype).to_empty(device=device).eval().requires_grad_(requires_grad=False)
-    for parameter in made.parameters():
-        if parameter.ndim > 1:
-            parameter.uniform_(-1, 1).mul_((3 / parameter[0].numel()) ** 0.5)
+    for tensor in (*made.parameters(), *made.buffers()):
+        if tensor.ndim > 1:
+            tensor.uniform_(-1, 1).mul_((3 / tensor[0].numel()) ** 0.5)
         else:
-            parameter.fill_(1)
+            tensor.fill_(1)
     return made
 
 
-def inputs(config: TransformerConfig, side: int, dtype: torch.dtype, device: str = "cpu", batch: int = 1) -> tuple:
+def inputs(config: TransformerConfig, side: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     """img, txt, timestep and rotary table of a picture of side x side pixels."""
     grid = side // 16
     generator = torch.Generator().manual_seed(0)
-    img = torch.randn(batch, grid * grid, config.in_channels, generator=generator).to(device, dtype)
-    txt = torch.randn(batch, TEXT_TOKENS, config.context_dim, generator=generator).to(device, dtype)
+    img = torch.randn(1, grid * grid, config.in_channels, generator=generator).to(dtype)
+    txt = torch.randn(1, TEXT_TOKENS, config.context_dim, generator=generator).to(dtype)
     ids = torch.cat([text_ids(TEXT_TOKENS), image_ids(grid, grid)])
-    rotary = rope(ids, config.axes_dim, config.theta).to(device)
-    return img, txt, torch.full((batch,), 0.7, device=device), rotary
+    rotary = rope(ids, config.axes_dim, config.theta)
+    return img, txt, torch.full((1,), 0.7), rotary
 
 
-def flops(config: TransformerConfig, image_tokens: int, batch: int = 1) -> int:
+def flops(config: TransformerConfig, side: int) -> int:
     """Of one forward: every multiplication and addition of matrices, attention included."""
-    tokens, h = TEXT_TOKENS + image_tokens, config.hidden_size
-    mlp = int(h * config.mlp_ratio)
-    linear = (4 * h * h + 3 * h * mlp) * tokens * (config.num_double_blocks + config.num_single_blocks)
-    linear += h * (config.context_dim * TEXT_TOKENS + 2 * config.in_channels * image_tokens)
-    attention = 2 * h * tokens * tokens * (config.num_double_blocks + config.num_single_blocks)
-    return 2 * batch * (linear + attention)
+    with torch.device("meta"):
+        transformer = Flux2Transformer(config)
+    img, txt, t, rotary = (tensor.to("meta") for tensor in inputs(config, side, torch.float32))
+    return count(lambda: transformer(img, txt, t, rotary, modulations=transformer.modulations(t)))
 
 
 def interleave(contestants: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:

@@ -50,10 +50,11 @@ def main() -> None:
     parser.add_argument("--compiled", action="store_true", help="diffusers by torch.compile too; takes minutes")
     parser.add_argument("--fp16", action="store_true", help="diffusers in fp16 too; on some processors very slow")
     parser.add_argument("--sdcpp", type=Path, help="Python that has stable_diffusion_cpp")
+    parser.add_argument("--sdcpp-types", nargs="+", default=list(SDCPP_TYPES))
     args = parser.parse_args()
     on = machine(args.threads)
     config = geometry(args.row, args.blocks or None, NARROW_TEXT.context_dim)
-    work = flops(config, (args.side // 16) ** 2)
+    work = flops(config, args.side)
     torch.set_grad_enabled(False)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -64,9 +65,11 @@ def main() -> None:
         print("prepared; measuring", flush=True)
         peaks = gemm_peaks()
         seconds = medians(interleave(contestants, args.runs))
+        print(seconds, peaks, flush=True)
         del contestants, ours
-        for kind in SDCPP_TYPES if args.sdcpp else ():
+        for kind in args.sdcpp_types if args.sdcpp else ():
             seconds[f"stable-diffusion.cpp {kind}"] = sdcpp(args, Path(folder), kind)
+            print(kind, seconds[f"stable-diffusion.cpp {kind}"], flush=True)
     peaks_after = gemm_peaks()
     peaks = {name: max(peak, peaks_after[name]) for name, peak in peaks.items()}
     report(on, args, work, seconds, peaks)

@@ -179,6 +179,11 @@ def local_ledger() -> SecretStr:
     return SecretStr(f"sqlite:///{data / 'alpenglow' / 'ledger.db'}")
 
 
+def keep_compiled() -> None:
+    """Have torch keep compiled kernels where they outlive a restart, unless its own variable says where."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_cache_dir() / "compiled"))
+
+
 def _cache_dir() -> Path:
     """Our folder under the user's cache, by the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alpenglow"

@@ -54,7 +54,9 @@ def open_engine(settings: Settings) -> tuple[Engine, Loader]:
     """The engine that the settings describe, and what to start it with."""
     from alpenglow.engine.assemble import assemble
     from alpenglow.engine.scheduler import Limits
+    from alpenglow.settings import keep_compiled
 
+    keep_compiled()
     return assemble(
         settings.models,
         settings.models_dir,

@@ -103,7 +103,8 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
     networks.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.compile and offload == "none":  # what comes and goes has hooks, which do not compile
         for block in (*networks.transformer.double_blocks, *networks.transformer.single_blocks):
-            block.compile(dynamic=False)  # blocks of a kind share their code: two compilations, whatever the depth
+            # Blocks of a kind share their code and sizes are symbols: two compilations, whatever depth and sizes.
+            block.compile(dynamic=True)
     return networks
 
 

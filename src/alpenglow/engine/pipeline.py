@@ -14,6 +14,7 @@ from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
 from alpenglow.engine.conditioning import Conditioning, Seconds, joined
 from alpenglow.engine.device import best_device
+from alpenglow.engine.graphs import GraphedTransformer, on_cuda
 from alpenglow.engine.offload import Offload
 from alpenglow.engine.optimize import OptimizationPlan, choose, optimize
 from alpenglow.errors import SettingsError
@@ -31,6 +32,10 @@ CACHE_BYTES = 256 * 2**20
 
 KV_CACHE_BYTES = 4 * 2**30
 """For rows that keep keys and values: in klein-9b-kv a reference of 512x512 takes 512 MiB in bf16."""
+
+
+COMMON_SIZES = ((1024, 1024), (1024, 768), (512, 512), (256, 256))
+"""Width and height."""
 
 
 @dataclass(eq=False, slots=True)
@@ -89,6 +94,8 @@ class Pipeline:
         weight = networks.transformer.img_in.weight
         self.device, self.dtype = weight.device, weight.dtype
         self.tiled = tiled
+        graphs = self.device.type == "cuda" and not tiled  # what is offloaded has no fixed place to be recorded at
+        self.forward = GraphedTransformer(networks.transformer, on_cuda) if graphs else networks.transformer
         self.plan = plan or choose("exact", self.device)
         self.conditioning = Conditioning(row, networks, cache_bytes or (KV_CACHE_BYTES if row.kv else CACHE_BYTES))
 
@@ -131,10 +138,14 @@ class Pipeline:
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Run the smallest picture, so that the first request finds kernels chosen and memory taken."""
-        sample = self.prepare(GenerationRequest(self.row.name, "", 256, 256, seed=0))
-        self.advance([sample])
-        self.decode(sample)
+        """Run a picture, so that the first request finds kernels chosen and memory taken.
+
+        The smallest one; where blocks are compiled and graphs recorded, the common sizes.
+        """
+        for width, height in COMMON_SIZES if self.plan.compile else ((256, 256),):
+            sample = self.prepare(GenerationRequest(self.row.name, "", width, height, seed=0))
+            self.advance([sample])
+            self.decode(sample)
 
     def cache_status(self) -> CacheStatus:
         """What was found of earlier requests."""
@@ -218,7 +229,7 @@ class Pipeline:
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             attend: Attend = first.memory.reader(text.shape[1]) if first.memory is not None else attention
-            return self.networks.transformer(
+            return self.forward(
                 x.to(self.dtype),
                 text,
                 t,
