@@ -43,7 +43,7 @@ check: $(READY)  ## formatting, lint, types
 	$(BIN)/mypy
 
 bench: $(READY)  ## seconds a picture over HTTP, time to ready, peak memory
-	$(BIN)/python bench/server.py
+	$(BIN)/python bench/latency.py
 
 docs: $(READY)  ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict

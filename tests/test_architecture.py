@@ -39,10 +39,13 @@ DOORS = {
         r".*\b(scaled_dot_product_attention|flex_attention)\b|flash_attn\b|xformers\b",
         ["models/attention.py"],
     ),
-    "quantises or compiles modules": (r"torch\.(compile|ao)\b|torchao\b", ["engine/optimize.py", "training/"]),
+    "quantises or compiles modules": (
+        r"torch\.(compile|ao)\b|torchao\b|.*\b(qlinear_\w+|_linear_pointwise|_scaled_mm|_int_mm)\b",
+        ["engine/optimize.py", "engine/linears.py", "training/"],
+    ),
     "chooses device or dtype": (
         r"torch\.(cuda|mps|xpu|accelerator|backends|set_default_\w+|set_num_threads|set_float32_matmul_precision)\b",
-        ["engine/pipeline.py", "engine/optimize.py", "training/"],
+        ["engine/device.py", "engine/offload.py", "engine/graphs.py", "engine/pipeline.py", "training/"],
     ),
     "knows HTTP statuses": (
         r"http\.HTTPStatus\b|(fastapi|starlette)\.status\b|(40\d|41[0-8]|42\d|499|50\d)$",

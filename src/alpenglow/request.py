@@ -4,7 +4,7 @@ Knows nothing of HTTP, of files and of torch: pictures are uint8 arrays.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,7 +70,11 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a request cost. Pixels are what prices count; seconds are wall time of the engine's phases."""
+    """What a request cost. Pixels are what prices count; seconds are wall time of the engine's phases.
+
+    `text_encoder_seconds` and `reference_seconds` are parts of `prepare_seconds`: exactly 0 where everything was known
+    from an earlier request.
+    """
 
     output_pixels: int
     reference_pixels: int
@@ -79,6 +83,8 @@ class Usage:
     prepare_seconds: float = 0.0
     denoise_seconds: float = 0.0
     decode_seconds: float = 0.0
+    text_encoder_seconds: float = 0.0
+    reference_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,13 +113,29 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheStatus:
+    """Look-ups that found something and that did not, and what is held now."""
+
+    hits: int = 0
+    misses: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """`ready` once weights are loaded and warm. `failure` is the sentence why it never will be, if so."""
+    """`ready` once weights are loaded and warm. `failure` is the sentence why it never will be, if so.
+
+    `predicted_seconds` until all that was accepted is done; 0 before the first picture. `plans` say how each loaded row
+    computes. `cache` counts look-ups for what earlier requests made.
+    """
 
     ready: bool
     running: int = 0
     queued: int = 0
     failure: str | None = None
+    predicted_seconds: float = 0.0
+    plans: Mapping[str, str] = field(default_factory=dict)
+    cache: CacheStatus = CacheStatus()
 
 
 class EngineClient(Protocol):

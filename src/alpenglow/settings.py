@@ -70,9 +70,25 @@ class Settings(BaseSettings):
         description="Hugging Face's cache, searched after models_dir.",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    precision: Literal["auto", "exact", "bf16", "int8", "fp8"] = Field(
+        "exact", description="auto is the fastest that is sound on the device, exact what parity is measured in."
+    )
+    offload: Literal["none", "text_encoder", "blocks"] = Field(
+        "none", description="What comes to a GPU only when it is due: layers of the text encoder, or of all networks."
+    )
+    solo: bool = Field(
+        default=False, description="One request at a time: bits that never depend on what else is asked for."
+    )
+    cache_bytes: int | None = Field(
+        None, ge=0, description="Kept prompt embeddings and references, for each model; unset lets the model choose."
+    )
     threads: int | None = Field(None, ge=1, description="Threads of the arithmetic on a CPU; unset lets torch choose.")
     max_batch_tokens: int = Field(16_384, ge=1, description="Tokens of all pictures that one forward may hold.")
-    max_queued: int = Field(64, ge=0, description="Requests that may wait; one more is answered 429.")
+    max_queued: int = Field(
+        256,
+        ge=0,
+        description="Requests that may wait, if predicted to end within the timeout; one more is answered 429.",
+    )
     ignore_guidance_on_distilled: bool = Field(
         default=False, description="Take guidance as 1 on distilled models, as the reference implementations do."
     )
@@ -170,6 +186,11 @@ def local_ledger() -> SecretStr:
     """The URL of the ledger called `local`: a SQLite file, by the XDG base directory specification."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return SecretStr(f"sqlite:///{data / 'alpenglow' / 'ledger.db'}")
+
+
+def keep_compiled() -> None:
+    """Have torch keep compiled kernels where they outlive a restart, unless its own variable says where."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_cache_dir() / "compiled"))
 
 
 def _cache_dir() -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 from alpenglow.engine.engine import Engine
 from alpenglow.engine.scheduler import Limits
 from alpenglow.errors import InvalidInput
-from alpenglow.request import RGB, GenerationRequest, ModelCard
+from alpenglow.request import RGB, CacheStatus, GenerationRequest, ModelCard
 
 STEPS = 4
 
@@ -26,6 +26,7 @@ class ArithmeticSample:
     tokens: int
     step: int = 0
     steps: int = STEPS
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -42,9 +43,14 @@ class ArithmeticPipeline:
     decoded: list[int] = field(default_factory=list)
     previewed: list[int] = field(default_factory=list)
     warm: bool = False
+    plan: str = "arithmetic"
+    known: set[str] = field(default_factory=set)
 
     def warm_up(self) -> None:
         self.warm = True
+
+    def cache_status(self) -> CacheStatus:
+        return CacheStatus(bytes=len(self.known))
 
     def cost(self, request: GenerationRequest) -> int:
         return self._tokens(request) * STEPS
@@ -55,7 +61,10 @@ class ArithmeticPipeline:
         if request.prompt == "too long":
             raise InvalidInput("'/prompt' is too long")
         latents = np.random.default_rng(request.seed).random((8, 8, 3))
-        return ArithmeticSample(request, latents, (request.height, request.width), self._tokens(request))
+        seconds = {} if request.prompt in self.known else {"text_encoder": 1e-9}
+        self.known.add(request.prompt)
+        key = request.height, request.width
+        return ArithmeticSample(request, latents, key, self._tokens(request), seconds=seconds)
 
     def advance(self, samples: Sequence[ArithmeticSample]) -> None:
         if self.gate is not None:

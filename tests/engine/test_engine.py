@@ -184,6 +184,33 @@ def test_a_careless_listener_fails_only_its_own_job(pipeline, caplog):
     assert "nobody home" in caplog.text
 
 
+def test_a_known_prompt_costs_the_text_encoder_nothing(pipeline):
+    engine = loaded(pipeline)
+    usages = []
+    for _ in range(2):
+        future = engine.submit(ask())
+        run_dry(engine)
+        usages.append(future.result().usage)
+    assert usages[0].text_encoder_seconds > 0
+    assert usages[1].text_encoder_seconds == 0.0
+    assert engine.status().cache.bytes == 1
+    assert engine.status().plans == {"demo": "arithmetic"}
+
+
+def test_who_cannot_be_answered_in_time_is_told_so_at_once(pipeline):
+    engine = loaded(pipeline, Limits(max_seconds=1e-9))
+    futures = [engine.submit(ask(seed)) for seed in range(5)]  # nothing is known of its pace yet
+    assert engine.status().predicted_seconds == 0
+    engine.step()
+    assert engine.status().predicted_seconds > 1e-9
+    with pytest.raises(Overloaded):
+        engine.submit(ask(5))
+    run_dry(engine)
+    assert all(future.done() for future in futures)
+    assert engine.status().predicted_seconds == 0
+    engine.submit(ask(6))  # an idle engine takes whatever comes
+
+
 def test_an_unknown_model_is_refused(pipeline):
     with pytest.raises(UnknownModel, match="No such model flux-3 or task"):
         loaded(pipeline).submit(GenerationRequest("flux-3", "a dog"))

@@ -1,7 +1,7 @@
 """The pipeline draws the pictures of diffusers' klein pipelines, and the same picture in any company."""
 
 import itertools
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,8 +187,71 @@ class TestCompany:
             key(pipeline, ask(references=REFERENCES[:2])),
         }
         assert len(alike | guided | others) == 6
-        memories = [keeping.prepare(ask(references=REFERENCES[:1])) for _ in range(2)]
-        assert memories[0].batch_key != memories[1].batch_key
+        first, again, other = (
+            key(keeping, ask(prompt, references=references))
+            for prompt, references in (
+                ("", REFERENCES[:1]),
+                (PROMPT, REFERENCES[:1]),
+                (PROMPT, turned(REFERENCES[:1], 1)),
+            )
+        )
+        assert first == again != other
+
+
+class TestNothingTwice:
+    """What is known is not computed again, and is what would have been computed."""
+
+    @pytest.fixture(params=[ROW, KV], ids=["plain", "kv"])
+    def fresh(self, pipeline, request) -> Callable[[], Pipeline]:
+        return lambda: Pipeline(request.param, pipeline.networks)
+
+    def test_a_repeated_request_takes_no_time_of_text_encoder_and_references(self, fresh) -> None:
+        ours = fresh()
+        request = ask(references=REFERENCES[:2], guidance=2.0)
+        first = draw(ours, request)
+        assert min(first.seconds["text_encoder"], first.seconds["references"]) > 0
+        again = draw(ours, replace(request, references=tuple(image.copy() for image in REFERENCES[:2])))
+        assert again.seconds == {}
+        assert torch.equal(first.x, again.x)
+
+    def test_parts_are_shared_by_requests_that_differ(self, fresh) -> None:
+        ours = fresh()
+        draw(ours, ask(references=REFERENCES[:2]))
+        requests = [
+            ask(references=REFERENCES[:2], seed=9, width=320),
+            ask("other", references=REFERENCES[:2]),
+            ask("", references=REFERENCES[1:2]),
+        ]
+        for request in requests:
+            kept, alone = draw(ours, request), draw(fresh(), request)
+            assert kept.seconds.keys() < alone.seconds.keys() or (ours.row.kv and "references" in kept.seconds)
+            assert torch.equal(kept.x, alone.x)
+
+    def test_who_shares_a_memory_may_share_a_forward(self, pipeline) -> None:
+        keeping = Pipeline(KV, pipeline.networks)
+        requests = [ask(prompt, seed=seed, references=REFERENCES[:2]) for seed, prompt in enumerate([PROMPT, "", "x"])]
+        together = [keeping.prepare(request) for request in requests]
+        while not together[0].done:
+            keeping.advance(together)
+        for sample, request in zip(together, requests, strict=True):
+            same_picture(keeping, sample, draw(Pipeline(KV, pipeline.networks), request))
+
+    def test_other_pixels_are_other_references(self, fresh) -> None:
+        ours = fresh()
+        one, other = (draw(ours, ask(references=turned(REFERENCES[:1], number))) for number in (0, 1))
+        assert "references" in other.seconds
+        assert (one.x - other.x).abs().max() > 0.01
+
+    def test_only_the_row_made_for_it_keeps_keys_and_values(self, pipeline) -> None:
+        plain, keeping = (Pipeline(row, pipeline.networks).prepare(ask(references=REFERENCES[:1])) for row in (ROW, KV))
+        assert plain.memory is None
+        assert keeping.memory is not None
+
+    def test_the_cache_keeps_within_its_bytes(self, pipeline) -> None:
+        small = Pipeline(ROW, pipeline.networks, cache_bytes=30_000)
+        for seed in range(4):
+            draw(small, ask(str(seed), references=turned(REFERENCES[:1], seed)))
+        assert 0 < small.conditioning.cache.bytes <= 30_000
 
 
 class TestPictures:

@@ -94,6 +94,28 @@ def test_too_much_predicted_work_is_turned_away_until_some_leaves():
     assert list(queue) == [second]
 
 
+def test_work_that_is_done_is_not_counted():
+    half = job(Sample(steps=4, step=2), cost=800)
+    queue = scheduler(half, max_work=1000)
+    assert queue.work == 400
+    queue.add(job(cost=600))
+
+
+def test_the_pace_of_late_predicts_seconds():
+    queue = scheduler(max_seconds=10)
+    assert queue.seconds(1000) == 0
+    for _ in range(50):
+        queue.observe(100, 1.0)
+    assert queue.seconds(1000) == pytest.approx(10)
+    for _ in range(50):
+        queue.observe(100, 2.0)
+    assert queue.seconds(1000) == pytest.approx(20, rel=0.02)
+    queue.add(job(cost=400))
+    with pytest.raises(Overloaded):
+        queue.add(job(cost=400))
+    queue.add(job(cost=50))
+
+
 def test_one_job_is_welcome_whatever_its_size():
     giant = job(cost=10**9)
     assert list(scheduler(giant, max_work=1)) == [giant]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
+from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig, visibility
 from oracles import Meets, text_encoder_pair
 
 QWEN3 = TextEncoderConfig(
@@ -86,3 +86,21 @@ def states(pair: Pair, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     ours, theirs = pair
     hidden = theirs(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states
     return ours(ids, mask), torch.cat([hidden[tap] for tap in ours.config.taps], dim=-1)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("real", [1, 5, 11, 12])
+def test_pads_over_real_keys_alone_are_what_the_mask_says(pair: Pair, real: int, monkeypatch, meets: Meets) -> None:
+    """One prompt takes the short way; the whole table of who sees whom is its slow twin."""
+    ours, _ = pair
+    ids, mask = batch([real], "right")
+    assert visibility(mask) == real
+    fast = ours(ids, mask)
+    table = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril() & mask[:, None, None, :]
+    monkeypatch.setattr("alpenglow.models.text_encoder.visibility", lambda _: table)
+    meets(fast, ours(ids, mask))
+
+
+@pytest.mark.parametrize(("lengths", "side"), [((5, 12), "right"), ((5,), "left")])
+def test_other_paddings_need_the_table(lengths: Sequence[int], side: str) -> None:
+    assert isinstance(visibility(batch(lengths, side)[1]), Tensor)

@@ -1,5 +1,7 @@
 """Whether the process lives and whether it can make pictures, for supervisors and scripts. No token needed."""
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Request, Response
 
 from alpenglow.api import envelope
@@ -29,6 +31,16 @@ def routes(client: EngineClient) -> APIRouter:
             raise EngineStopped(status.failure)
         if not status.ready:
             raise EngineClosed("The model is still being loaded and warmed up")
-        return envelope.success(request, {"status": "ready", "running": status.running, "queued": status.queued})
+        return envelope.success(
+            request,
+            {
+                "status": "ready",
+                "running": status.running,
+                "queued": status.queued,
+                "predicted_seconds": round(status.predicted_seconds, 3),
+                "plans": dict(status.plans),
+                "cache": asdict(status.cache),
+            },
+        )
 
     return router

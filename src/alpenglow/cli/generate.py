@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alpenglow.cli.inline import inline
-from alpenglow.cli.options import AsJsonObject, Config, Device, Threads, open_engine
+from alpenglow.cli.options import AsJsonObject, Config, Device, Precision, Threads, open_engine
 from alpenglow.errors import AlpenglowError, InvalidImage
 from alpenglow.imaging import REFERENCE_SIDE, ImageFormat, Provenance, encode, fit_within, read_reference
 from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, RGB, GenerationRequest, GenerationResult, random_seed
@@ -56,6 +56,7 @@ def generate(
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint to load.", show_default="demo")] = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Threads = None,
     as_json: AsJsonObject = False,
     config: Config = None,
@@ -67,8 +68,8 @@ def generate(
     alpenglow generate -i style.png -i subject.png -o restyled.jpg \
       "take the subject of image 1 and style it like image 0"
     """
-    given = {"models": [model] if model else None, "device": device, "threads": threads, "config_file": config}
-    settings = Settings.load(given)
+    given: dict[str, object] = {"models": [model] if model else None, "device": device, "precision": precision}
+    settings = Settings.load(given | {"threads": threads, "config_file": config})
     request = GenerationRequest(
         model=settings.models[0],
         prompt=prompt,

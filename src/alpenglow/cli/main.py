@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from alpenglow import __version__
+from alpenglow.cli.doctor import doctor
 from alpenglow.cli.generate import generate
 from alpenglow.cli.ledger import accounts, tokens
 from alpenglow.cli.models import models
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(generate)
 app.command()(models)
+app.command()(doctor)
 app.command()(usage)
 app.add_typer(accounts, name="accounts")
 app.add_typer(tokens, name="tokens")

@@ -23,6 +23,11 @@ Strict = Annotated[
         "--strict", help="Refuse what Cloudflare refuses: JSON, forms without a boundary, images over 512x512."
     ),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="auto, exact, bf16, int8 or fp8: how to compute; see alpenglow doctor.", show_default="exact"),
+]
+Solo = Annotated[bool | None, typer.Option("--solo", help="One request at a time: bits never depend on company.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic on a CPU.")]
 
 AsJsonObject = Annotated[bool, typer.Option("--json", help="For programs: a JSON object.")]
@@ -53,13 +58,22 @@ def open_engine(settings: Settings) -> tuple[Engine, Loader]:
     """The engine that the settings describe, and what to start it with."""
     from alpenglow.engine.assemble import assemble
     from alpenglow.engine.scheduler import Limits
+    from alpenglow.settings import keep_compiled
 
+    keep_compiled()
     return assemble(
         settings.models,
         settings.models_dir,
-        Limits(max_batch_tokens=settings.max_batch_tokens, max_queued=settings.max_queued),
+        Limits(
+            max_batch_tokens=1 if settings.solo else settings.max_batch_tokens,
+            max_queued=settings.max_queued,
+            max_seconds=settings.request_timeout_seconds,
+        ),
         cache_dir=settings.hub_cache_dir,
         device=settings.device,
+        precision=settings.precision,
+        offload=settings.offload,
+        cache_bytes=settings.cache_bytes,
         threads=settings.threads,
         ignore_guidance=settings.ignore_guidance_on_distilled,
     )

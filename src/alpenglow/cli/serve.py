@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alpenglow.cli.live import Board
-from alpenglow.cli.options import Config, Device, Strict, Threads, open_engine
+from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, open_engine
 from alpenglow.request import ModelCard
 from alpenglow.settings import Settings
 
@@ -27,6 +27,8 @@ def serve(
         typer.Option("--model", "-m", help="Checkpoint to load; may be repeated.", show_default="demo"),
     ] = None,
     device: Device = None,
+    precision: Precision = None,
+    solo: Solo = None,
     threads: Threads = None,
     ledger: Annotated[
         str | None,
@@ -64,19 +66,9 @@ def serve(
     alpenglow tokens create team
     alpenglow serve --ledger local
     """
-    settings = Settings.load(
-        {
-            "host": host,
-            "port": port,
-            "models": model,
-            "device": device,
-            "threads": threads,
-            "ledger_url": ledger,
-            "strict": strict,
-            "log_level": log_level,
-            "config_file": config,
-        }
-    )
+    given: dict[str, object] = {"host": host, "port": port, "models": model, "ledger_url": ledger, "strict": strict}
+    given |= {"device": device, "precision": precision, "solo": solo, "threads": threads}
+    settings = Settings.load(given | {"log_level": log_level, "config_file": config})
     _listen(settings)
 
 

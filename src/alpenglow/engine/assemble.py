@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alpenglow.catalogue import ROWS, Row, find
 from alpenglow.engine.engine import Engine, Loader
+from alpenglow.engine.offload import Offload
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.engine.scheduler import Limits
 from alpenglow.errors import WeightsError
@@ -20,8 +21,11 @@ def assemble(
     *,
     cache_dir: Path | None = None,
     device: str = "auto",
+    precision: str = "exact",
+    offload: Offload = "none",
     threads: int | None = None,
     ignore_guidance: bool = False,
+    cache_bytes: int | None = None,
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
@@ -32,7 +36,16 @@ def assemble(
 
     def loader() -> list[Pipeline]:
         return [
-            Pipeline.load(row, files, device=device, threads=threads, ignore_guidance=ignore_guidance)
+            Pipeline.load(
+                row,
+                files,
+                device=device,
+                precision=precision,
+                offload=offload,
+                threads=threads,
+                ignore_guidance=ignore_guidance,
+                cache_bytes=cache_bytes,
+            )
             for row, files in rows.items()
         ]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from alpenglow.engine.job import Job
 from alpenglow.engine.scheduler import Limits, Scheduler
 from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, UnknownModel
-from alpenglow.request import EngineStatus, GenerationRequest, GenerationResult, ModelCard, OnProgress
+from alpenglow.request import CacheStatus, EngineStatus, GenerationRequest, GenerationResult, ModelCard, OnProgress
 
 if TYPE_CHECKING:  # the loop and its tests run without torch
     from alpenglow.engine.pipeline import Pipeline
@@ -49,6 +49,7 @@ class Engine:
 
     def step(self) -> None:
         """One tick: prepare whom there is room for, move a batch by one step, decode whoever arrived."""
+        began = perf_counter()
         with self._changed:
             joining = self._scheduler.admit()
         for job in joining:
@@ -58,11 +59,14 @@ class Engine:
             waiting = self._scheduler.waiting(batch)
         for ahead, job in waiting:
             self._tell_place(job, ahead)
+        work = sum(job.cost / job.sample.steps for job in batch if job.sample is not None)
         if batch:
             self._advance(batch)
         for job in batch:
             if job.denoised:
                 self._finish(job)
+        with self._changed:
+            self._scheduler.observe(work, perf_counter() - began)
 
     def submit(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Future[GenerationResult]:
         """Queue a picture. Cancelling the future frees its place at once and its work at the next step boundary.
@@ -92,12 +96,18 @@ class Engine:
     def status(self) -> EngineStatus:
         """Cheap; safe from any thread."""
         with self._changed:
-            running = self._scheduler.prepared
+            running, pipelines = self._scheduler.prepared, self._pipelines.values()
+            caches = [pipeline.cache_status() for pipeline in pipelines]
             return EngineStatus(
                 ready=bool(self._pipelines) and self._failure is None and self._closes_at is None,
                 running=running,
                 queued=len(self._scheduler) - running,
                 failure=STOPPED if self._failure is not None else None,
+                predicted_seconds=self._scheduler.seconds(self._scheduler.work),
+                plans={pipeline.row.name: str(pipeline.plan) for pipeline in pipelines},
+                cache=CacheStatus(
+                    *(sum(getattr(cache, name) for cache in caches) for name in ("hits", "misses", "bytes"))
+                ),
             )
 
     def load(self, loader: Loader) -> None:
@@ -106,6 +116,8 @@ class Engine:
         pipelines = {pipeline.row.name: pipeline for pipeline in loader()}
         for pipeline in pipelines.values():
             pipeline.warm_up()
+        for name, pipeline in pipelines.items():
+            log.info("%s computes in %s", name, pipeline.plan)
         log.info("%s ready in %.1f s", ", ".join(pipelines), perf_counter() - began)
         with self._changed:
             self._pipelines = pipelines
@@ -158,6 +170,7 @@ class Engine:
             return
         with self._phase("prepare", [job]):
             job.sample = job.pipeline.prepare(job.request)
+            job.seconds |= job.sample.seconds
         with self._phase("report", [job]):
             job.report()
 

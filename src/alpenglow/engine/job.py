@@ -34,6 +34,15 @@ class Job:
     submitted_at: float = field(default_factory=perf_counter)
 
     @property
+    def remaining(self) -> int:
+        """What is left of the predicted work."""
+        return (
+            self.cost
+            if self.sample is None
+            else self.cost * (self.sample.steps - self.sample.step) // self.sample.steps
+        )
+
+    @property
     def denoised(self) -> bool:
         """All steps are made and somebody still waits for the picture."""
         return self.sample is not None and self.sample.done and not self.future.done()
@@ -54,6 +63,7 @@ class Job:
         """What the job cost so far. Every second that was not spent on it, it spent waiting for others."""
         prepare, denoise, decode = (self.seconds.get(phase, 0.0) for phase in ("prepare", "denoise", "decode"))
         waited = perf_counter() - self.submitted_at - prepare - denoise - decode
+        text_encoder, references = (self.seconds.get(part, 0.0) for part in ("text_encoder", "references"))
         return Usage(
             output_pixels=self.request.width * self.request.height,
             reference_pixels=sum(image.shape[0] * image.shape[1] for image in self.request.references),
@@ -62,6 +72,8 @@ class Job:
             prepare_seconds=prepare,
             denoise_seconds=denoise,
             decode_seconds=decode,
+            text_encoder_seconds=text_encoder,
+            reference_seconds=references,
         )
 
     def resolve(self, outcome: GenerationResult | AlpenglowError) -> None:

@@ -1,15 +1,129 @@
-"""Speed applied from outside: the only file that rewrites, quantises or compiles modules."""
+"""Speed applied from outside: the only file that rewrites, quantises or compiles modules, by a plan.
+
+Plans are rows of a table. Flags of the processor decide, never a stopwatch: a restart must not change pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
+from torch import nn
 
+from alpenglow.engine.device import features, keep_memory
+from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
+from alpenglow.engine.offload import Offload, arrange
+from alpenglow.errors import SettingsError
 from alpenglow.weights.networks import Networks
 
+Precision = Literal["auto", "exact", "bf16", "int8", "fp8"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
-def optimize(networks: Networks) -> Networks:
-    """Make networks faster in place without changing what they compute.
+
+@dataclass(frozen=True)
+class OptimizationPlan:
+    """How the networks of one engine compute.
+
+    `dtype` is that of the stream between layers, `autoencoder_dtype` that of the autoencoder. `linear` is what becomes
+    of the Linears in blocks and language layers. Embedders, modulation and last layer stay plain, as in the
+    checkpoints that the model's makers quantised.
+    """
+
+    precision: str
+    dtype: torch.dtype
+    autoencoder_dtype: torch.dtype
+    linear: type[OneDNNLinear | Int8Linear | Fp8Linear] | None = None
+    compile: bool = False
+
+    def staging(self, device: torch.device, offload: Offload = "none") -> torch.device:
+        """Where weights are read to: quantised layers move on one by one, and what is away never goes there whole."""
+        return torch.device("cpu") if self.linear is Fp8Linear or offload != "none" else device
+
+    def __str__(self) -> str:
+        """Such as `int8: Int8Linear in bf16`."""
+        parts = [f"{self.linear.__name__ if self.linear else 'Linear'} in {short(self.dtype)}"]
+        parts += [f"autoencoder in {short(self.autoencoder_dtype)}"] if self.autoencoder_dtype != self.dtype else []
+        return f"{self.precision}: {', '.join(parts + ['compiled'] * self.compile)}"
+
+
+def choose(precision: str, device: torch.device) -> OptimizationPlan:
+    """The plan of a precision on a device. `exact` is what parity is measured in, `auto` the fastest that is sound.
+
+    Raises SettingsError with what the device lacks.
+    """
+    kind, has = device.type, features(device)
+    if precision == "auto":
+        precision = next(
+            name for name, needs in FASTEST_FIRST[kind if kind in FASTEST_FIRST else "other"] if needs <= has
+        )
+    dtype = torch.bfloat16 if kind != "cpu" or "bf16" in has else torch.float32
+    match precision, kind:
+        case "exact", "cpu":
+            linear = OneDNNLinear if "mkl is slow" in has else None
+            return OptimizationPlan("exact", torch.float32, torch.float32, linear)
+        case "exact", _:
+            return OptimizationPlan("exact", torch.bfloat16, torch.bfloat16)
+        case "bf16", _:
+            return OptimizationPlan("bf16", torch.bfloat16, torch.bfloat16, compile=kind == "cuda")
+        case "int8", "cpu" if "vnni" in has:
+            return OptimizationPlan("int8", dtype, dtype, Int8Linear)
+        case "fp8", "cuda" if "fp8" in has:
+            return OptimizationPlan("fp8", torch.bfloat16, torch.bfloat16, Fp8Linear, compile=True)
+    if precision not in PRECISIONS:
+        raise SettingsError(f"There is no precision {precision}: choose one of {', '.join(PRECISIONS)}.")
+    raise SettingsError(f"{precision} {LACKING[precision]}, not on this {kind} device.")
+
+
+LACKING = {"int8": "runs on processors with VNNI", "fp8": "runs on NVIDIA GPUs of compute capability 8.9 or newer"}
+
+NOTHING: frozenset[str] = frozenset()
+FASTEST_FIRST: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
+    "cpu": (("int8", frozenset({"vnni"})), ("bf16", frozenset({"bf16"})), ("exact", NOTHING)),
+    "cuda": (("bf16", NOTHING),),
+    "other": (("bf16", NOTHING),),
+}
+"""What `auto` takes: the first whose needs are there. fp8 saves memory always, time only sometimes: ask for it."""
+
+
+def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, offload: Offload = "none") -> Networks:
+    """Rewrite networks in place by a plan and leave them on the device.
 
     The autoencoder's convolutions run in channels-last memory: 1.0 s instead of 1.7 s for a decode of the demo at
     1024x1024 on two cores (BENCHMARKS.md).
     """
+    if device.type == "cpu":
+        keep_memory()
+    if plan.linear is not None:
+        for block in blocks_of(networks):
+            replace_linears(block, plan.linear, device if offload == "none" else torch.device("cpu"))
+    arrange(networks, offload, device)
+    if plan.dtype != torch.float32:
+        networks.transformer.time_in.float()  # bf16 would move the timesteps; its output is kept, so it costs nothing
     networks.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if plan.compile and offload == "none":  # what comes and goes has hooks, which do not compile
+        for block in (*networks.transformer.double_blocks, *networks.transformer.single_blocks):
+            # Blocks of a kind share their code and sizes are symbols: two compilations, whatever depth and sizes.
+            block.compile(dynamic=True)
     return networks
+
+
+def blocks_of(networks: Networks) -> list[nn.Module]:
+    """Where nine tenths of all weights are."""
+    transformer = networks.transformer
+    layers: nn.ModuleList = networks.text_encoder.model.layers  # type: ignore[assignment]
+    return [*transformer.double_blocks, *transformer.single_blocks, *layers]
+
+
+def replace_linears(module: nn.Module, kind: type[OneDNNLinear | Int8Linear | Fp8Linear], device: torch.device) -> None:
+    """Put a layer of `kind` in the place of every Linear below `module`, one at a time to hold but one copy."""
+    for name, child in list(module.named_children()):
+        if type(child) is nn.Linear:
+            setattr(module, name, kind.of(child.to(device)).requires_grad_(requires_grad=False))
+        else:
+            replace_linears(child, kind, device)
+
+
+def short(dtype: torch.dtype) -> str:
+    """fp32, bf16, fp16."""
+    return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from alpenglow.engine.job import Job
 from alpenglow.errors import Overloaded
+
+FADE = 0.9
+"""Of an observation's weight at the next one."""
 
 
 class Scheduler:
@@ -20,21 +24,33 @@ class Scheduler:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._jobs: dict[Job, None] = {}  # an ordered set: a job may leave from anywhere
-        self._work = 0
+        self._done = self._seconds = 0.0
 
     def add(self, job: Job) -> None:
         """Take a job in, or raise Overloaded and leave everything as it was. No work is too much for an idle engine."""
         full = len(self._jobs) >= self.limits.max_prepared + self.limits.max_queued
-        if full or (self._jobs and self._work + job.cost > self.limits.max_work):
+        work = self.work + job.cost
+        late = work > self.limits.max_work or self.seconds(work) > self.limits.max_seconds
+        if full or (self._jobs and late):
             raise Overloaded("Capacity temporarily exceeded, please try again.")
         self._jobs[job] = None
-        self._work += job.cost
 
     def remove(self, job: Job) -> None:
         """Forget a job that has its answer or no longer wants one, wherever it stands. Twice does no harm."""
-        if job in self._jobs:
-            del self._jobs[job]
-            self._work -= job.cost
+        self._jobs.pop(job, None)
+
+    @property
+    def work(self) -> int:
+        """Predicted tokens x steps that are left of all jobs."""
+        return sum(job.remaining for job in self._jobs)
+
+    def seconds(self, work: float) -> float:
+        """How long `work` takes at the pace of late; 0 as long as nothing was observed."""
+        return work * self._seconds / self._done if self._done else 0.0
+
+    def observe(self, work: float, seconds: float) -> None:
+        """`work` was done in `seconds`, encoding and decoding included. Earlier observations fade."""
+        self._done, self._seconds = self._done * FADE + work, self._seconds * FADE + seconds
 
     def admit(self) -> list[Job]:
         """The jobs of the window that are yet to be prepared, oldest first."""
@@ -84,10 +100,13 @@ class Limits:
 
     `max_batch_tokens` is what one forward may hold; the oldest job runs whatever its size, so 1 means solo: one job
     at a time, whose picture then never depends on its neighbours' rounding. `max_prepared` bounds the jobs that hold
-    device memory, `max_queued` those that wait beyond them, and `max_work` the predicted tokens x steps of all.
+    device memory, `max_queued` those that wait beyond them with their references, `max_work` the predicted tokens x
+    steps of all, and `max_seconds` the time that these are predicted to take: who cannot be answered by then is better
+    told so at once.
     """
 
     max_batch_tokens: int = 16_384
     max_prepared: int = 16
-    max_queued: int = 64
-    max_work: int = 4_000_000
+    max_queued: int = 256
+    max_work: int = 16_000_000
+    max_seconds: float = math.inf

@@ -15,7 +15,42 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
 
     `mask` is boolean, True where a query may look. A query that may look nowhere gets zeros.
     """
+    if mask is None and q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.shape[2] >= MANY:
+        return attention_by_heads(q, k, v)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=k.shape[1] != q.shape[1])
+
+
+MANY = 64
+"""Queries from which two products a head pay for their overhead."""
+
+QUERIES = 1024
+"""Queries of a head whose scores are held at a time, to stay in a core's cache."""
+
+
+def attention_by_heads(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The same sum, a head at a time, as two plain products: on CPUs three times as fast in bf16 as torch's kernel."""
+    group = q.shape[1] // k.shape[1]
+    out = torch.empty_like(q)
+    scaled = q * q.shape[-1] ** -0.5
+    for row in range(q.shape[0]):
+        for head in range(q.shape[1]):
+            keys, values = k[row, head // group].t(), v[row, head // group]
+            for start in range(0, q.shape[2], QUERIES):
+                part = slice(start, start + QUERIES)
+                out[row, head, part] = (scaled[row, head, part] @ keys).softmax(-1) @ values
+    return out
+
+
+def attention_over_prefix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention within the first P positions, all later queries over those P and nothing else.
+
+    q (B, heads, L, d); k, v (B, kv_heads, P, d), P <= L. What a mask of (L, L) would say, without its wasted pairs.
+    """
+    prefix, gqa = k.shape[2], k.shape[1] != q.shape[1]
+    within = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, is_causal=True, enable_gqa=gqa)
+    if prefix == q.shape[2]:
+        return within
+    return torch.cat([within, attention(q[:, :, prefix:], k, v)], dim=2)
 
 
 def rope(ids: Tensor, axes_dim: Sequence[int], theta: float, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -72,6 +107,12 @@ class ReferenceMemory:
             return attention(q, insert(k, kept_k), insert(v, kept_v))
 
         def insert(x: Tensor, kept: Tensor) -> Tensor:
-            return torch.cat([x[:, :, :num_text], kept, x[:, :, num_text:]], dim=2)
+            rows = kept.expand(x.shape[0], -1, -1, -1)  # one reference set, whatever rides along
+            return torch.cat([x[:, :, :num_text], rows, x[:, :, num_text:]], dim=2)
 
         return attend
+
+    @property
+    def bytes(self) -> int:
+        """What the keys and values take."""
+        return sum(t.numel() * t.element_size() for layer in self.layers for t in layer)

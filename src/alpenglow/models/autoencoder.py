@@ -131,7 +131,14 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, latent_channels, 2h, 2w) -> (B, 3, h * grid, w * grid)."""
-        x = self.mid(self.conv_in(self.post_quant_conv(z)))
+        return self.fine(self.coarse(z))
+
+    def coarse(self, z: Tensor) -> Tensor:
+        """What looks at the whole picture, at the latents' size: (B, latent_channels, H, W) -> (B, width, H, W)."""
+        return self.mid(self.conv_in(self.post_quant_conv(z)))
+
+    def fine(self, x: Tensor) -> Tensor:
+        """Convolutions up to full size; only their norms look further than a few pixels."""
         for level in reversed(self.up):
             x = level(x)
         return self.conv_out(F.silu(self.norm_out(x)))

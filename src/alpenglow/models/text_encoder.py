@@ -4,13 +4,15 @@ What the transformer sees of a prompt is the hidden states after a few middle la
 final norm and the output head are never built. Parameter names are Hugging Face's. Knows nothing of text or tokenizers.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alpenglow.models.attention import apply_rope_halves, attention, rope
+from alpenglow.models.attention import apply_rope_halves, attention, attention_over_prefix, rope
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class TextEncoder(nn.Module):
         never at a pad, not even itself. Positions count from 0 over pads and all.
         """
         length = ids.shape[1]
-        causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
-        visible = causal & mask.bool()[:, None, None, :]  # (B, 1, L, L)
+        visible = visibility(mask)  # a mask on the CPU spares a GPU from being waited for
+        if isinstance(visible, Tensor):
+            visible = visible.to(ids.device)
         positions = torch.arange(length, device=ids.device)[:, None]
         rotary = rope(positions, (self.config.head_dim,), self.config.rope_theta, torch.float32)
 
@@ -65,6 +68,26 @@ class TextEncoder(nn.Module):
         return torch.cat(states, dim=-1)
 
 
+Visible = int | Tensor
+"""Where queries may look: at the real tokens before them, said by their number or, row by row, by (B, 1, L, L)."""
+
+
+def visibility(mask: Tensor) -> Visible:
+    """What `mask` (B, L), True at real tokens, lets queries see.
+
+    A number where real tokens come first and are equally many in each row, as with one prompt padded on the right:
+    then no key of a pad is made and no pair with a pad is computed.
+    """
+    mask = mask.bool()
+    lengths = mask.sum(dim=1)
+    first = int(lengths[0])
+    if bool((lengths == first).all()) and bool(mask[:, :first].all()) and first > 0:
+        return first
+    length = mask.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+    return causal & mask[:, None, None, :]
+
+
 class DecoderLayer(nn.Module):
     """Attention and gated MLP, each on a normed input and added to the stream."""
 
@@ -75,7 +98,7 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_eps)
         self.mlp = GatedMLP(config)
 
-    def forward(self, x: Tensor, rotary: Tensor, visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rotary: Tensor, visible: Visible) -> Tensor:
         """(B, L, h) -> the same."""
         x = x + self.self_attn(self.input_layernorm(x), rotary, visible)
         return x + self.mlp(self.post_attention_layernorm(x))
@@ -95,16 +118,17 @@ class CausalAttention(nn.Module):
         self.q_norm = RMSNorm(d, config.rms_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(d, config.rms_eps) if config.qk_norm else nn.Identity()
 
-    def forward(self, x: Tensor, rotary: Tensor, visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rotary: Tensor, visible: Visible) -> Tensor:
         """(B, L, h) -> the same."""
-        # (B, L, heads * d) -> (B, heads, L, d)
+        seen = x[:, :visible] if isinstance(visible, int) else x  # (B, P, h): nobody looks at a pad
+        # (B, L or P, heads * d) -> (B, heads, L or P, d)
         q, k, v = (
-            proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-            for proj in (self.q_proj, self.k_proj, self.v_proj)
+            proj(y).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            for proj, y in ((self.q_proj, x), (self.k_proj, seen), (self.v_proj, seen))
         )
         q = apply_rope_halves(self.q_norm(q), rotary)
-        k = apply_rope_halves(self.k_norm(k), rotary)
-        out = attention(q, k, v, visible)
+        k = apply_rope_halves(self.k_norm(k), rotary[:, : k.shape[2]])
+        out = attention_over_prefix(q, k, v) if isinstance(visible, int) else attention(q, k, v, visible)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
 

@@ -4,6 +4,8 @@ Parameter names are those of BFL's single files. Equations: `NOTES.md` and the F
 Knows nothing of schedules, of latents' layout, of prompts.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -68,29 +70,44 @@ class Flux2Transformer(nn.Module):
         references: Tensor | None = None,
         guidance: Tensor | None = None,
         attend: Attend = attention,
+        modulations: Modulations | None = None,
     ) -> Tensor:
         """Velocity of `img`, (B, N, C).
 
         img (B, N, C) noisy latents; txt (B, L, context_dim); timestep (B,) in [0, 1], one a row; references (B, R, C)
         clean latents that follow the image tokens; rotary (2, L + N + R, D/2) for text, image, references in this
-        order; guidance (B,) only where the row embeds it.
+        order; guidance (B,) only where the row embeds it. `modulations` are those of timestep and guidance, where the
+        caller has kept them.
         """
-        vec = self.time_in(timestep).to(img.dtype)  # (B, h)
-        if guidance is not None:
-            vec = vec + self.guidance_in(guidance).to(img.dtype)
-        modulation_img = self.double_stream_modulation_img(vec)
-        modulation_txt = self.double_stream_modulation_txt(vec)
-        (modulation,) = self.single_stream_modulation(vec)
-
+        by = self.modulations(timestep, guidance) if modulations is None else modulations
         num_img, num_txt = img.shape[1], txt.shape[1]
         img = self.img_in(img if references is None else torch.cat([img, references], dim=1))  # (B, N + R, h)
         txt = self.txt_in(txt)  # (B, L, h)
         for block in self.double_blocks:
-            img, txt = block(img, txt, modulation_img, modulation_txt, rotary, attend)
+            img, txt = block(img, txt, by.img, by.txt, rotary, attend)
         x = torch.cat([txt, img], dim=1)  # (B, L + N + R, h)
         for block in self.single_blocks:
-            x = block(x, modulation, rotary, attend)
-        return self.final_layer(x[:, num_txt : num_txt + num_img], vec)
+            x = block(x, by.single, rotary, attend)
+        return self.final_layer(x[:, num_txt : num_txt + num_img], *by.last)
+
+    def modulations(self, timestep: Tensor, guidance: Tensor | None = None) -> Modulations:
+        """All that a forward takes from timestep (B,) and guidance (B,): nothing of the picture, so it can be kept."""
+        dtype = self.img_in.weight.dtype
+        vec = self.time_in(timestep).to(dtype)  # (B, h)
+        if guidance is not None:
+            vec = vec + self.guidance_in(guidance).to(dtype)
+        (single,) = self.single_stream_modulation(vec)
+        img, txt = self.double_stream_modulation_img(vec), self.double_stream_modulation_txt(vec)
+        return Modulations(img, txt, single, self.final_layer.modulation(vec))
+
+
+class Modulations(NamedTuple):
+    """Shifts, scales and gates of every block for one batch of timesteps; `last` has no gate."""
+
+    img: tuple[Shift, Shift]
+    txt: tuple[Shift, Shift]
+    single: Shift
+    last: tuple[Tensor, Tensor]
 
 
 class Shift(NamedTuple):
@@ -278,7 +295,11 @@ class LastLayer(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(h, 2 * h, bias=False))  # rows: shift, scale
         self.linear = nn.Linear(h, out_channels, bias=False)
 
-    def forward(self, x: Tensor, vec: Tensor) -> Tensor:
-        """x (B, N, h), vec (B, h) -> (B, N, out_channels)."""
+    def modulation(self, vec: Tensor) -> tuple[Tensor, Tensor]:
+        """vec (B, h) -> shift and scale, (B, 1, h) each."""
         shift, scale = self.adaLN_modulation(vec)[:, None].chunk(2, dim=-1)
+        return shift, scale
+
+    def forward(self, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        """x (B, N, h) -> (B, N, out_channels)."""
         return self.linear((1 + scale) * F.layer_norm(x, x.shape[-1:], eps=NORM_EPS) + shift)

@@ -1,0 +1,168 @@
+"""A whole model of real size with random weights, made on the device: milliseconds a step and a picture.
+
+`python bench/gpu.py --row klein-9b --precision bf16 --side 1024 --references 0 1 4 --peers`. Every picture has a new
+prompt and new references, so that nothing comes from the cache; of "known" pictures every part does. The share of
+the floor compares with the operations of the picture at the speed of the device's own product in that precision. With
+`--device cpu --row demo` it runs anywhere. The last line is JSON.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alpenglow.catalogue import Row, find
+from alpenglow.cli.doctor import speed
+from alpenglow.engine.cost import work
+from alpenglow.engine.device import best_device, describe, wait_for
+from alpenglow.engine.optimize import choose, optimize
+from alpenglow.engine.pipeline import Pipeline
+from alpenglow.models.autoencoder import AutoEncoder
+from alpenglow.models.text_encoder import TextEncoder
+from alpenglow.models.tokens import image_ids, reference_ids, text_ids
+from alpenglow.models.transformer import Flux2Transformer
+from alpenglow.request import GenerationRequest
+from alpenglow.weights import hub
+from alpenglow.weights.convert import LAYOUTS
+from alpenglow.weights.networks import Networks
+from alpenglow.weights.pipeline_folder import describe as describe_network
+from alpenglow.weights.tokenizer import Tokenizer
+from contest import random_module
+from reporting import finish
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--row", default="klein-4b")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--offload", default="none", choices=["none", "text_encoder", "blocks"])
+    parser.add_argument("--side", type=int, nargs="+", default=[1024, 512])
+    parser.add_argument("--references", type=int, nargs="+", default=[0])
+    parser.add_argument("--reference-side", type=int, default=512, help="pixels")
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--peers", action="store_true", help="diffusers' transformer too, eager and compiled")
+    args = parser.parse_args()
+    device = torch.device(best_device() if args.device == "auto" else args.device)
+    row, plan = find(args.row), choose(args.precision, device)
+    networks = random_networks(row, plan.dtype, device)
+    facts: dict[str, object] = {"device": describe(device), "torch": torch.__version__, "row": row.name}
+    rival = rivals(networks.transformer, plan.dtype, device) if args.peers else {}
+    pipeline = Pipeline(row, optimize(networks, plan, device, args.offload), plan=plan, tiled=args.offload != "none")
+    peak = speed(plan, device)
+    facts |= {"plan": str(plan), "offload": args.offload, "product TFLOP/s": peak / 1e12}
+    print(f"{facts['device']}, {plan}, product {peak / 1e12:.0f} TFLOP/s\nmeasuring", flush=True)
+    print("| size | references | step | picture | known | TFLOP/s | share of the floor | rivals, step |")
+    print("|---|---|---|---|---|---|---|---|")
+    for side in args.side:
+        for number in args.references:
+            facts[f"{side} / {number}"] = case(pipeline, side, number, args, peak, rival)
+    if device.type == "cuda":
+        facts["peak GB"] = torch.cuda.max_memory_allocated(device) / 1e9
+    finish("gpu", facts)
+
+
+def case(
+    pipeline: Pipeline, side: int, number: int, args: argparse.Namespace, peak: float, rivals: dict[str, Callable]
+) -> dict[str, float]:
+    """One size and number of references; the first pictures, which compile and record, do not count."""
+    steps: list[float] = []
+    for seed in range(3):
+        picture(pipeline, request(seed, side, number, args.reference_side), [])
+    fresh = [
+        picture(pipeline, request(seed + 10, side, number, args.reference_side), steps) for seed in range(args.runs)
+    ]
+    known = [picture(pipeline, request(10, side, number, args.reference_side), []) for _ in range(args.runs)]
+    flops = work(pipeline.row, (side, side), [(args.reference_side, args.reference_side)] * number)
+    step, whole, again = map(statistics.median, (steps, fresh, known))
+    result = {"step": step, "picture": whole, "picture, all known": again, "flops": flops.total}
+    result |= {"TFLOP/s": flops.step / step / 1e12, "share of the floor": flops.total / peak / whole}
+    for name, make in rivals.items():
+        result[name] = rival_step(make(side, number, args.reference_side), pipeline.device, args.runs)
+    told = ", ".join(f"{name} {result[name] * 1e3:.1f} ms" for name in rivals)
+    print(
+        f"| {side} | {number} | {step * 1e3:.1f} ms | {whole * 1e3:.0f} ms | {again * 1e3:.0f} ms "
+        f"| {result['TFLOP/s']:.1f} | {result['share of the floor']:.2f} | {told} |",
+        flush=True,
+    )
+    return result
+
+
+def request(seed: int, side: int, number: int, reference_side: int) -> GenerationRequest:
+    """Prompt and references are the seed's own."""
+    pixels = np.random.default_rng(seed)
+    images = tuple(pixels.integers(0, 256, (reference_side, reference_side, 3), np.uint8) for _ in range(number))
+    return GenerationRequest("", f"picture number {seed} of a sunset at the alps", side, side, seed, None, images)
+
+
+def picture(pipeline: Pipeline, asked: GenerationRequest, steps: list[float]) -> float:
+    """Wall seconds from request to pixels; those of each step go to `steps`."""
+    began = time.perf_counter()
+    sample = pipeline.prepare(asked)
+    wait_for(pipeline.device)
+    while not sample.done:
+        started = time.perf_counter()
+        pipeline.advance([sample])
+        wait_for(pipeline.device)
+        steps.append(time.perf_counter() - started)
+    pipeline.decode(sample)
+    return time.perf_counter() - began
+
+
+def random_networks(row: Row, dtype: torch.dtype, device: torch.device) -> Networks:
+    """All three at full size; the tokenizer is the demo's, whose ids every vocabulary has."""
+    a, demo = row.architecture, hub.find("demo", None, Path("none"), None)
+    assert demo is not None
+    return Networks(
+        random_module(lambda: Flux2Transformer(a.transformer), dtype, device),
+        random_module(lambda: AutoEncoder(a.autoencoder), dtype, device),
+        random_module(lambda: TextEncoder(a.text_encoder), dtype, device),
+        Tokenizer.from_folder(demo.tokenizer, a.max_text_tokens),
+    )
+
+
+def rivals(transformer: Flux2Transformer, dtype: torch.dtype, device: torch.device) -> dict[str, Callable]:
+    """diffusers' transformer of the same weights, eager and compiled; each makes a call for a size."""
+    from diffusers import Flux2Transformer2DModel
+
+    c = transformer.config
+    state = LAYOUTS[Flux2Transformer][0].export(transformer.state_dict())
+    with torch.device("meta"):
+        model = Flux2Transformer2DModel.from_config(describe_network(transformer))
+    model.load_state_dict({name: t.clone() for name, t in state.items()}, assign=True)
+    model.pos_embed = type(model.pos_embed)(theta=c.theta, axes_dim=list(c.axes_dim))
+    model.eval().requires_grad_(requires_grad=False)
+    compiled = torch.compile(model)
+
+    def make(network: Callable) -> Callable:
+        def sized(side: int, number: int, reference_side: int) -> Callable[[], object]:
+            grid, other = side // 16, reference_side // 16
+            tokens = grid * grid + number * other * other
+            img = torch.randn(1, tokens, c.in_channels, device=device, dtype=dtype)
+            txt = torch.randn(1, 512, c.context_dim, device=device, dtype=dtype)
+            ids = torch.cat([image_ids(grid, grid), reference_ids([(other, other)] * number)]).to(device)
+            t = torch.full((1,), 0.7, device=device, dtype=dtype)
+            return torch.inference_mode()(lambda: network(img, txt, t, ids, text_ids(512).to(device), None))
+
+        return sized
+
+    return {"diffusers": make(model), "diffusers compiled": make(compiled)}
+
+
+def rival_step(call: Callable[[], object], device: torch.device, runs: int) -> float:
+    taken = []
+    for turn in range(runs + 3):
+        began = time.perf_counter()
+        call()
+        wait_for(device)
+        if turn >= 3:
+            taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What a picture costs and what a model takes, worked out before anything is loaded: operations and bytes.
+
+Counted by running the networks themselves on the meta device, where nothing is computed. Knows no machine.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from alpenglow.catalogue import Row
+from alpenglow.engine.linears import Fp8Linear, Int8Linear
+from alpenglow.engine.optimize import OptimizationPlan
+from alpenglow.models.autoencoder import AutoEncoder
+from alpenglow.models.text_encoder import TextEncoder
+from alpenglow.models.transformer import Flux2Transformer
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Floating-point operations of a picture that nothing is known of yet; `step` is one of `steps`."""
+
+    text_encoder: int
+    references: int
+    step: int
+    steps: int
+    decode: int
+
+    @property
+    def total(self) -> int:
+        """Of the whole picture."""
+        return self.text_encoder + self.references + self.step * self.steps + self.decode
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """What weights take by component, and what a picture under way takes beside them, roughly.
+
+    `block` is the largest block: of a model that is streamed, two are there at a time.
+    """
+
+    transformer: int
+    text_encoder: int
+    autoencoder: int
+    block: int
+    embedders: int
+    activations: int
+
+    def on_device(self, offload: str) -> int:
+        """The most at any time; see `offload.py`."""
+        resident = {
+            "none": self.transformer + self.text_encoder,
+            "text_encoder": self.transformer + self.embedders + 2 * self.block,
+            "blocks": self.embedders + 2 * self.block,
+        }
+        return resident[offload] + self.autoencoder + self.activations
+
+
+def work(row: Row, size: Size, references: Sequence[Size] = ()) -> Work:
+    """Of one picture, guidance off."""
+    a = row.architecture
+    grid = a.autoencoder.grid
+    tokens = (size[0] // grid) * (size[1] // grid)
+    others = sum((height // grid) * (width // grid) for height, width in references)
+    text, c = a.max_text_tokens, a.transformer
+    with torch.device("meta"):
+        transformer, autoencoder = Flux2Transformer(c), AutoEncoder(a.autoencoder)
+        encoder = TextEncoder(a.text_encoder)
+        img, txt = torch.empty(1, tokens, c.in_channels), torch.empty(1, text, c.context_dim)
+        kept = torch.empty(1, others, c.in_channels) if others else None
+        rotary = torch.empty(2, text + tokens + others, sum(c.axes_dim) // 2)
+        moment, latents = torch.empty(1), torch.empty(1, c.in_channels, size[0] // grid, size[1] // grid)
+        ids = torch.empty(1, text, dtype=torch.int64)
+        pictures = [torch.empty(1, 3, height // grid * grid, width // grid * grid) for height, width in references]
+    guidance = moment if c.guidance_embed else None
+    return Work(
+        text_encoder=count(lambda: encoder(ids, torch.ones(1, text, dtype=torch.bool))),
+        references=sum(count(lambda p=picture: autoencoder.encode(p)) for picture in pictures),  # type: ignore[misc]
+        step=count(lambda: transformer(img, txt, moment, rotary, references=kept, guidance=guidance)),
+        steps=row.steps,
+        decode=count(lambda: autoencoder.decode(latents)),
+    )
+
+
+def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
+    """Of one model in one plan, for pictures of one size."""
+    a = row.architecture
+    with torch.device("meta"):
+        transformer, text_encoder = Flux2Transformer(a.transformer), TextEncoder(a.text_encoder)
+        autoencoder = AutoEncoder(a.autoencoder)
+    blocks = [*transformer.double_blocks, *transformer.single_blocks]
+    layers: nn.ModuleList = text_encoder.model.layers  # type: ignore[assignment]
+    each = [weight(block, plan) for block in (*blocks, *layers)]
+    inside_transformer, inside_text = sum(each[: len(blocks)]), sum(each[len(blocks) :])
+    width = plan.dtype.itemsize
+    around_transformer = (numbers(transformer) - sum(map(numbers, blocks))) * width
+    around_text = (numbers(text_encoder) - sum(map(numbers, layers))) * width
+    tokens = a.max_text_tokens + (size[0] // row.grid) * (size[1] // row.grid)
+    widest = a.transformer.hidden_size * (4 + 4 * a.transformer.mlp_ratio)  # stream, queries to values, gate and up
+    channels = 2 * (a.autoencoder.decoder_channels or a.autoencoder.channels)[0] + 6
+    activations = max(tokens * widest * width, size[0] * size[1] * channels * plan.autoencoder_dtype.itemsize)
+    return Bytes(
+        transformer=inside_transformer + around_transformer,
+        text_encoder=inside_text + around_text,
+        autoencoder=numbers(autoencoder) * plan.autoencoder_dtype.itemsize,
+        block=max(each),
+        embedders=around_transformer + around_text,
+        activations=int(activations),
+    )
+
+
+def weight(block: nn.Module, plan: OptimizationPlan) -> int:
+    """Bytes of a block whose Linears the plan replaces."""
+    narrow = plan.linear in {Int8Linear, Fp8Linear}
+    linears = sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear))
+    return linears * (1 if narrow else plan.dtype.itemsize) + (numbers(block) - linears) * plan.dtype.itemsize
+
+
+def numbers(module: nn.Module) -> int:
+    """How many it keeps."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def count(forward: Callable[[], object]) -> int:
+    """Multiplications and additions of matrices and convolutions in one call."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        forward()
+    return counter.get_total_flops()

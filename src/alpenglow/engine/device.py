@@ -1,0 +1,72 @@
+"""What the machine has: devices, their features and their memory. Knows no networks."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+
+def best_device() -> str:
+    """cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def features(device: torch.device) -> frozenset[str]:
+    """What a device has of `vnni`, `bf16`, `fp8` and `mkl is slow`."""
+    if device.type == "cuda":
+        return frozenset({"bf16"} | ({"fp8"} if torch.cuda.get_device_capability(device) >= (8, 9) else set()))
+    if device.type != "cpu":
+        return frozenset({"bf16"})
+    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    found = {
+        "vnni": any(has.get(flag) for flag in ("avx512_vnni", "avx_vnni", "amx_int8")),
+        "bf16": any(has.get(flag) for flag in ("avx512_bf16", "amx_bf16")),
+        "mkl is slow": bool(has.get("avx512_f")) and "Intel" not in str(has.get("cpu_name", "Intel")),
+    }
+    return frozenset(name for name, there in found.items() if there)
+
+
+def describe(device: torch.device) -> str:
+    """The name of the processor or of the card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU (Metal)"
+    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return f"{has.get('cpu_name', 'CPU')}, {torch.get_num_threads()} threads"
+
+
+def memory(device: torch.device) -> tuple[int, int]:
+    """Bytes that are free for us and bytes in all. Metal and CPUs share the machine's own memory."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return free, total
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    facts = Path("/proc/meminfo")
+    if not facts.exists():
+        return total, total
+    lines = dict(line.split(":", 1) for line in facts.read_text().splitlines())
+    return int(lines["MemAvailable"].split()[0]) * 1024, total
+
+
+def wait_for(device: torch.device) -> None:
+    """Return once all that was asked of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2
+"""Names of glibc's malloc.h."""
+
+
+def keep_memory() -> None:
+    """Have glibc keep what tensors free: fresh pages for every large tensor cost a block up to a third of its time."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 * 2**20)):
+            libc.mallopt(option, value)

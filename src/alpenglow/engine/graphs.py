@@ -1,0 +1,120 @@
+"""CUDA graphs of the transformer for small pictures, where launching kernels takes longer than running them.
+
+A graph reads and writes fixed memory: inputs are copied into it, the output out of it. How a graph is captured is
+passed in, so that all but the capture itself is tested on a CPU.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from alpenglow.models.attention import Attend, attention
+from alpenglow.models.transformer import Flux2Transformer, Modulations, Shift
+
+MAX_IMAGE_TOKENS = 1024
+"""512 x 512; above, the device is busy all the time anyway."""
+
+MAX_GRAPHS = 8
+"""Shapes that are kept; each holds its activations."""
+
+WARM_UPS = 3
+
+Replay = Callable[[], object]
+Capture = Callable[[Callable[[], Tensor]], tuple[Replay, Tensor]]
+"""Runs a forward once on fixed inputs; gives what runs it again and where it leaves its output."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One shape: fixed inputs, replay, fixed output."""
+
+    inputs: tuple[Tensor, ...]
+    replay: Replay
+    output: Tensor
+
+
+class GraphedTransformer:
+    """Called like the transformer. Small shapes are recorded when they come for the first time."""
+
+    def __init__(self, transformer: Flux2Transformer, capture: Capture) -> None:
+        self.transformer = transformer
+        self._capture = capture
+        self._recorded: OrderedDict[tuple[torch.Size, ...], Recorded] = OrderedDict()
+
+    def __call__(
+        self,
+        img: Tensor,
+        txt: Tensor,
+        timestep: Tensor,
+        rotary: Tensor,
+        *,
+        modulations: Modulations,
+        references: Tensor | None = None,
+        attend: Attend = attention,
+    ) -> Tensor:
+        """See `Flux2Transformer.forward`. What attends through a memory of references is never recorded."""
+        tokens = img.shape[1] + (0 if references is None else references.shape[1])
+        if tokens > MAX_IMAGE_TOKENS or attend is not attention:
+            return self.transformer(
+                img, txt, timestep, rotary, references=references, attend=attend, modulations=modulations
+            )
+        inputs = (img, txt, rotary, *flat(modulations), *([] if references is None else [references]))
+        key = tuple(tensor.shape for tensor in inputs)
+        if key not in self._recorded:
+            self._recorded[key] = self._record(inputs, timestep)
+            while len(self._recorded) > MAX_GRAPHS:
+                self._recorded.popitem(last=False)
+        self._recorded.move_to_end(key)
+        recorded = self._recorded[key]
+        for fixed, given in zip(recorded.inputs, inputs, strict=True):
+            fixed.copy_(given)
+        recorded.replay()
+        return recorded.output.clone()
+
+    def _record(self, inputs: tuple[Tensor, ...], timestep: Tensor) -> Recorded:
+        fixed = tuple(tensor.clone() for tensor in inputs)
+        img, txt, rotary, *rest = fixed
+        by, references = whole(rest[:MODULATIONS]), rest[MODULATIONS] if len(rest) > MODULATIONS else None
+
+        def run() -> Tensor:
+            return self.transformer(img, txt, timestep, rotary, references=references, modulations=by)
+
+        return Recorded(fixed, *self._capture(run))
+
+
+def on_cuda(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
+    """Capture by CUDA, after the warm-up on a stream of its own that it asks for."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UPS):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        output = run()
+    return graph.replay, output
+
+
+def again(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
+    """The slow twin: runs the forward itself into the same memory."""
+    output = run().clone()
+    return lambda: output.copy_(run()), output
+
+
+MODULATIONS = 17
+"""Tensors of `Modulations`."""
+
+
+def flat(by: Modulations) -> list[Tensor]:
+    """All tensors in order."""
+    return [*by.img[0], *by.img[1], *by.txt[0], *by.txt[1], *by.single, *by.last]
+
+
+def whole(tensors: list[Tensor]) -> Modulations:
+    """The inverse of `flat`."""
+    a, b, c, d, single = (Shift(*tensors[3 * i : 3 * i + 3]) for i in range(5))
+    return Modulations((a, b), (c, d), single, (tensors[15], tensors[16]))

@@ -1,0 +1,127 @@
+"""Linear layers that compute as the device does it fastest. Which layer becomes which is `optimize.py`'s business.
+
+Each takes over a plain Linear's weight and has a slow twin in the tests: the same arithmetic, spelled out.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+INT8_MAX, FP8_MAX = 127.0, 448.0
+ZERO = 128
+"""oneDNN multiplies unsigned by signed bytes: activations are shifted by this much, and the shift is taken back."""
+
+ROWS = 128
+"""Rows that are quantised at a time, so that what lies between two passes stays in the cache."""
+
+
+class OneDNNLinear(nn.Linear):
+    """fp32 by oneDNN instead of MKL, which takes AVX2 on processors that are not Intel's: 2.3x on a Zen 5.
+
+    The weight stays as it is, mapped from its file.
+    """
+
+    @classmethod
+    def of(cls, linear: nn.Linear) -> "OneDNNLinear":
+        """A view of `linear` with another forward."""
+        with torch.device("meta"):
+            made = cls(linear.in_features, linear.out_features, bias=linear.bias is not None)
+        made.weight, made.bias = linear.weight, linear.bias
+        return made
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., K) -> (..., N)."""
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")  # noqa: SLF001
+
+
+class Int8Linear(nn.Module):
+    """int8 weights, a scale for each output channel; int8 activations, a scale for each token, found on the way.
+
+    y = s_x s_w (q_x q_w), q_x = round(x / s_x), s_x = max|x| / 127 of the row. By oneDNN on a CPU with VNNI; the
+    weight is packed once, and rescaling by s_w and the bias happen in the kernel.
+    """
+
+    def __init__(self, quantised: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.out_features, self.in_features = quantised.shape
+        self.dtype = dtype
+        self.scale, self.bias = scale, bias
+        self._zeros = torch.zeros(self.out_features, dtype=torch.int32)
+        self._packed = torch.ops.onednn.qlinear_prepack(quantised, None)
+
+    @classmethod
+    def of(cls, linear: nn.Linear) -> "Int8Linear":
+        """Quantise and pack the weight of `linear`; outputs have its dtype."""
+        quantised, scale = quantise_int8(linear.weight)
+        bias = None if linear.bias is None else linear.bias.float()
+        return cls(quantised, scale[:, 0], bias, linear.weight.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., K) -> (..., N)."""
+        rows = x.reshape(-1, self.in_features)
+        bytes_ = torch.empty(rows.shape, dtype=torch.uint8)
+        scales = torch.empty(len(rows), 1, dtype=torch.float32)
+        for start in range(0, len(rows), ROWS):
+            quantised, scale = quantise_int8(rows[start : start + ROWS], ZERO)
+            bytes_[start : start + ROWS], scales[start : start + ROWS] = quantised, scale
+        y = self.product(bytes_)
+        y *= scales.to(y.dtype)
+        return (y if self.bias is None else y.add_(self.bias.to(y.dtype))).unflatten(0, x.shape[:-1])
+
+    def product(self, bytes_: Tensor) -> Tensor:
+        """(M, K) uint8 around `ZERO` -> (M, N), rescaled by s_w: all but quantising and s_x."""
+        return torch.ops.onednn.qlinear_pointwise(
+            bytes_, 1.0, ZERO, self._packed, self.scale, self._zeros, None, 1.0, 0, self.dtype, "none", [], ""
+        )
+
+
+def quantise_int8(x: Tensor, zero: int = 0) -> tuple[Tensor, Tensor]:
+    """x (M, K) -> int8 (uint8 around `zero`, where one is given) and fp32 scales (M, 1)."""
+    scale = x.abs().amax(dim=1, keepdim=True).float().clamp_(min=1e-12) / INT8_MAX
+    rounded = (x.float() / scale).round_()
+    return rounded.add_(zero).to(torch.uint8) if zero else rounded.to(torch.int8), scale
+
+
+class Fp8Linear(nn.Module):
+    """e4m3 weights and activations, row-wise dynamic scales, by the tensor cores of an H100 or newer.
+
+    y = s_x s_w^T (q_x q_w). A checkpoint's own static scales are not used: a row's own maximum is never clipped. Where
+    there are no such cores the product is computed in fp32 from the same fp8 numbers.
+    """
+
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, quantised: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.out_features, self.in_features = quantised.shape
+        self.dtype = dtype
+        self.register_buffer("weight", quantised)
+        self.register_buffer("scale", scale)
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+
+    @classmethod
+    def of(cls, linear: nn.Linear) -> "Fp8Linear":
+        """Quantise the weight of `linear`, where it is; outputs have its dtype."""
+        quantised, scale = quantise_fp8(linear.weight)
+        return cls(quantised, scale, linear.bias, linear.weight.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., K) -> (..., N)."""
+        q, s = quantise_fp8(x.reshape(-1, self.in_features))
+        y = self._product(q, s)
+        return (y if self.bias is None else y + self.bias).unflatten(0, x.shape[:-1])
+
+    def _product(self, q: Tensor, s: Tensor) -> Tensor:
+        if q.device.type != "cuda":
+            return (F.linear(q.float(), self.weight.float()) * s * self.scale.t()).to(self.dtype)
+        return torch._scaled_mm(  # noqa: SLF001 - torch has no public name for it
+            q, self.weight.t(), scale_a=s, scale_b=self.scale.t(), out_dtype=self.dtype, use_fast_accum=True
+        )
+
+
+def quantise_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x (M, K) -> e4m3 (M, K) and fp32 scales (M, 1)."""
+    x = x.float()
+    scale = x.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / FP8_MAX
+    return (x / scale).clamp(-FP8_MAX, FP8_MAX).to(torch.float8_e4m3fn), scale

@@ -1,0 +1,120 @@
+"""Networks larger than the device: their weights live in the machine's memory and visit the device when they are due.
+
+Nothing is copied back, as weights do not change. Knows no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from alpenglow.weights.networks import Networks
+
+Offload = Literal["none", "text_encoder", "blocks"]
+OFFLOADS: tuple[Offload, ...] = get_args(Offload)
+
+
+class Visitor:
+    """A module whose tensors stay at home, in page-locked memory where a GPU reads them, and are lent to a device."""
+
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
+        self._device = device
+        self._homes: list[tuple[nn.Module, str, Tensor]] = []
+        for owner in module.modules():
+            for name, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
+                home = tensor.detach().cpu()
+                self._homes.append((owner, name, home.pin_memory() if device.type == "cuda" else home))
+        self.leave()
+
+    @property
+    def bytes(self) -> int:
+        """What it takes on the device while it is there."""
+        return sum(home.numel() * home.element_size() for _, _, home in self._homes)
+
+    def come(self) -> None:
+        """Copy every tensor onto the device, behind the host's back where it is a GPU."""
+        for owner, name, home in self._homes:
+            self._put(owner, name, home.to(self._device, non_blocking=True, copy=True))
+
+    def leave(self) -> None:
+        """Forget the copies."""
+        for owner, name, home in self._homes:
+            self._put(owner, name, home)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """As they are now."""
+        return (getattr(owner, name) for owner, name, _ in self._homes)
+
+    @staticmethod
+    def _put(owner: nn.Module, name: str, tensor: Tensor) -> None:
+        if name in owner._buffers:  # noqa: SLF001 - setattr would do the same, more slowly
+            owner._buffers[name] = tensor  # noqa: SLF001
+        else:
+            getattr(owner, name).data = tensor
+
+
+class Procession:
+    """Blocks that come one after the other: while one computes, the next is on its way; two are there at most."""
+
+    def __init__(self, blocks: Sequence[nn.Module], device: torch.device) -> None:
+        self._visitors = [Visitor(block, device) for block in blocks]
+        self._lane = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._under_way: set[int] = set()
+        for number, block in enumerate(blocks):
+            block.register_forward_pre_hook(lambda _block, _args, number=number: self._enter(number))
+            block.register_forward_hook(lambda _block, _args, _out, number=number: self._visitors[number].leave())
+
+    @property
+    def bytes(self) -> int:
+        """The most that is on the device at once."""
+        sizes = [visitor.bytes for visitor in self._visitors]
+        return max(a + b for a, b in zip(sizes, sizes[1:] + sizes[:1], strict=True))
+
+    def _enter(self, number: int) -> None:
+        self._send_for(number)
+        self._under_way.discard(number)
+        if self._lane is not None:
+            here = torch.cuda.current_stream()
+            here.wait_stream(self._lane)
+            for tensor in self._visitors[number].tensors():
+                tensor.record_stream(here)  # its memory was taken on the other stream
+        if number + 1 < len(self._visitors):
+            self._send_for(number + 1)
+
+    def _send_for(self, number: int) -> None:
+        if number in self._under_way:
+            return
+        self._under_way.add(number)
+        with torch.cuda.stream(self._lane):  # nothing where there is no lane
+            self._visitors[number].come()
+
+
+def arrange(networks: Networks, offload: Offload, device: torch.device) -> None:
+    """Put on the device what stays there, and let the rest come and go.
+
+    `text_encoder`: its layers come one by one for every new prompt, the transformer stays. `blocks`: the transformer's
+    blocks come one by one too, at every step.
+    """
+    transformer = networks.transformer
+    blocks = [*transformer.double_blocks, *transformer.single_blocks] if offload == "blocks" else []
+    layers = list(networks.text_encoder.model.layers) if offload != "none" else []  # type: ignore[arg-type]
+    for network in (transformer, networks.text_encoder, networks.autoencoder):
+        settle(network, device, frozenset([*blocks, *layers]))
+    for away in (blocks, layers):
+        if away:
+            Procession(away, device)
+
+
+def settle(module: nn.Module, device: torch.device, away: frozenset[nn.Module]) -> None:
+    """Move a module, but for the modules `away`."""
+    if module in away:
+        return
+    for parameter in module.parameters(recurse=False):
+        parameter.data = parameter.data.to(device)
+    for name, buffer in module.named_buffers(recurse=False):
+        setattr(module, name, buffer.to(device))
+    for child in module.children():
+        settle(child, device, away)

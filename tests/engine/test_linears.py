@@ -1,0 +1,91 @@
+"""Every fast Linear computes what its slow twin, the same arithmetic spelled out, computes."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from alpenglow.engine.device import features
+from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear, quantise_fp8, quantise_int8
+
+CPU = features(torch.device("cpu"))
+needs_vnni = pytest.mark.skipif("vnni" not in CPU, reason="int8 needs VNNI")
+SHAPES = [(1, 64, 32), (7, 96, 160), (300, 320, 96)]
+"""Rows, inputs, outputs; the last more rows than are quantised at a time."""
+
+
+def layer(inputs: int, outputs: int, *, bias: bool, dtype: torch.dtype = torch.float32) -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(inputs, outputs, bias=bias).to(dtype).requires_grad_(requires_grad=False)
+
+
+def activations(rows: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Rows of very unequal size: one scale for all of them would lose the small ones."""
+    x = torch.randn(1, rows, width, generator=torch.Generator().manual_seed(1))
+    return (x * torch.logspace(-3, 2, rows)[:, None]).to(dtype)
+
+
+def relative(y: Tensor, exact: Tensor) -> float:
+    """The worst row."""
+    return ((y.float() - exact).norm(dim=-1) / exact.norm(dim=-1)).max().item()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_onednn_is_fp32(shape, bias) -> None:
+    rows, inputs, outputs = shape
+    linear, x = layer(inputs, outputs, bias=bias), activations(rows, inputs)
+    fast = OneDNNLinear.of(linear)
+    assert fast.weight is linear.weight
+    assert relative(fast(x), linear(x)) < 1e-6
+
+
+@needs_vnni
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_int8_is_the_product_of_what_was_rounded(shape, dtype, bias) -> None:
+    rows, inputs, outputs = shape
+    linear, x = layer(inputs, outputs, bias=bias, dtype=dtype), activations(rows, inputs, dtype)
+    y = Int8Linear.of(linear)(x)
+    (q, s), (w, s_w) = quantise_int8(x[0]), quantise_int8(linear.weight)
+    assert q.dtype == w.dtype == torch.int8
+    twin = (q.double() @ w.double().t()) * s * s_w.t()
+    if bias:
+        twin += linear.bias
+    assert y.dtype == dtype
+    assert y.shape == (1, rows, outputs)
+    assert relative(y[0], twin.float()) < (1e-6 if dtype == torch.float32 else 0.005)
+    plain = F.linear(x.float(), linear.weight.float(), linear.bias.float() if bias else None)
+    assert relative(y, plain) < 0.03
+
+
+@needs_vnni
+def test_int8_takes_rows_of_nothing() -> None:
+    assert Int8Linear.of(layer(64, 32, bias=False))(torch.zeros(2, 3, 64)).abs().max() == 0
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fp8_is_the_product_of_what_was_rounded(shape, bias) -> None:
+    """On a CPU its product is emulated from the same fp8 numbers; a GPU's is compared with this in its own test."""
+    rows, inputs, outputs = shape
+    linear, x = layer(inputs, outputs, bias=bias, dtype=torch.bfloat16), activations(rows, inputs, torch.bfloat16)
+    fast = Fp8Linear.of(linear)
+    (q, s), (w, s_w) = quantise_fp8(x[0]), quantise_fp8(linear.weight)
+    assert torch.equal(w.view(torch.uint8), fast.weight.view(torch.uint8))
+    assert q.float().abs().amax(dim=1).min() == FP8_MAX
+    twin = (q.double() * s) @ (w.double() * s_w).t()
+    if bias:
+        twin += linear.bias
+    assert relative(fast(x)[0], twin.float()) < 0.005
+    plain = F.linear(x.float(), linear.weight.float(), linear.bias.float() if bias else None)
+    assert relative(fast(x), plain) < 0.06
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_fp8_on_the_tensor_cores_is_its_emulation() -> None:
+    linear, x = layer(320, 96, bias=False, dtype=torch.bfloat16), activations(64, 320, torch.bfloat16)
+    emulated, real = Fp8Linear.of(linear)(x), Fp8Linear.of(linear.cuda())(x.cuda()).cpu()
+    assert relative(real, emulated.float()) < 0.01

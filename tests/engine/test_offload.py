@@ -1,0 +1,82 @@
+"""Networks that visit the device a block at a time draw the same pictures, and never more than two blocks are there."""
+
+import pytest
+import torch
+
+from alpenglow.catalogue import find
+from alpenglow.engine.offload import OFFLOADS, Procession, Visitor, arrange
+from alpenglow.engine.pipeline import Pipeline
+from alpenglow.errors import SettingsError
+from alpenglow.request import GenerationRequest
+from alpenglow.weights import hub
+from alpenglow.weights.hub import Files
+from alpenglow.weights.networks import Networks, load_networks
+
+CPU = torch.device("cpu")
+REQUEST = GenerationRequest("demo", "a red apple", 256, 256, seed=3)
+
+
+@pytest.fixture
+def files(tmp_path) -> Files:
+    found = hub.find("demo", None, tmp_path, None)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def networks(files) -> Networks:
+    return load_networks(find("demo").architecture, files, torch.float32)
+
+
+@pytest.mark.parametrize("offload", OFFLOADS)
+def test_pictures_do_not_change(networks, files, offload) -> None:
+    """The device is the CPU itself: weights are copied there and forgotten as on any other."""
+    arrange(networks, offload, CPU)
+    streamed, plain = Pipeline(find("demo"), networks), Pipeline.load(find("demo"), files, device="cpu")
+    for pipeline in (streamed, streamed, plain):
+        pipeline.conditioning.cache.max_bytes = 0
+    samples = [pipeline.prepare(REQUEST) for pipeline in (streamed, streamed, plain)]
+    for pipeline, sample in zip((streamed, streamed, plain), samples, strict=True):
+        while not sample.done:
+            pipeline.advance([sample])
+    assert torch.equal(samples[0].x, samples[1].x)
+    assert (samples[0].x - samples[2].x).abs().max() < 1e-4
+
+
+def test_two_blocks_are_there_at_most_and_none_afterwards() -> None:
+    blocks = [torch.nn.Linear(8, 8) for _ in range(5)]
+    homes = [block.weight.data_ptr() for block in blocks]
+    there: list[int] = []
+
+    def away(number: int) -> bool:
+        return blocks[number].weight.data_ptr() == homes[number]
+
+    for block in blocks:
+        block.register_forward_pre_hook(lambda *_: None)
+    procession = Procession(blocks, CPU)
+    for block in blocks:
+        block.register_forward_pre_hook(lambda *_: there.append(sum(not away(n) for n in range(5))))
+    x = torch.randn(2, 8)
+    for _ in range(2):
+        y = x
+        for block in blocks:
+            y = block(y)
+    assert there == [2, 2, 2, 2, 1] * 2
+    assert all(away(number) for number in range(5))
+    assert procession.bytes == 2 * (8 * 8 + 8) * 4
+
+
+def test_a_visitor_says_what_it_weighs_and_leaves_no_copy() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4))
+    visitor = Visitor(module, CPU)
+    before = [tensor.data_ptr() for tensor in visitor.tensors()]
+    visitor.come()
+    assert not set(before) & {tensor.data_ptr() for tensor in visitor.tensors()}
+    visitor.leave()
+    assert before == [tensor.data_ptr() for tensor in visitor.tensors()]
+    assert visitor.bytes == (16 + 4) * 4 + 4 * 4 * 4 + 8
+
+
+def test_there_is_nothing_to_offload_from_a_cpu(files) -> None:
+    with pytest.raises(SettingsError, match="offloaded from a CPU"):
+        Pipeline.load(find("demo"), files, device="cpu", offload="blocks")

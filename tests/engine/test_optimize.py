@@ -1,0 +1,114 @@
+"""Which plan a device gets, and that the demo's pictures survive every plan."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from alpenglow.catalogue import find
+from alpenglow.engine.device import features
+from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
+from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, blocks_of, choose, optimize
+from alpenglow.engine.pipeline import Pipeline
+from alpenglow.errors import SettingsError
+from alpenglow.request import RGB, GenerationRequest
+from alpenglow.weights import hub
+from alpenglow.weights.networks import load_networks
+
+CPU = torch.device("cpu")
+DECIBELS = {"exact": 60, "bf16": 30, "int8": 30, "fp8": 20}
+"""At least, against plain fp32. fp8 is emulated here."""
+
+
+@pytest.fixture
+def processor(monkeypatch):
+    def has(**flags: object) -> None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+
+    return has
+
+
+def test_auto_takes_the_fastest_that_the_processor_has(processor) -> None:
+    intel, amd = {"cpu_name": "Intel Xeon"}, {"cpu_name": "AMD EPYC"}
+    for flags, precision, dtype, linear in (
+        ({"avx512_vnni": True, "avx512_bf16": True}, "int8", torch.bfloat16, Int8Linear),
+        ({"avx512_vnni": True}, "int8", torch.float32, Int8Linear),
+        ({"avx512_bf16": True}, "bf16", torch.bfloat16, None),
+        ({}, "exact", torch.float32, None),
+    ):
+        processor(**flags, **intel)
+        plan = choose("auto", CPU)
+        assert (plan.precision, plan.dtype, plan.linear) == (precision, dtype, linear)
+    processor(avx512_f=True, **amd)
+    assert choose("exact", CPU).linear is OneDNNLinear
+    processor(avx512_f=True, **intel)
+    assert choose("exact", CPU).linear is None
+
+
+def test_what_a_device_lacks_is_said(processor) -> None:
+    processor()
+    with pytest.raises(SettingsError, match="int8 runs on processors with VNNI"):
+        choose("int8", CPU)
+    with pytest.raises(SettingsError, match=r"fp8 runs on NVIDIA GPUs.*not on this cpu device"):
+        choose("fp8", CPU)
+    with pytest.raises(SettingsError, match="fp4: choose one of auto, exact, bf16, int8, fp8"):
+        choose("fp4", CPU)
+    for precision in ("auto", "exact", "bf16"):
+        assert choose(precision, torch.device("mps")).dtype == torch.bfloat16
+
+
+def test_plans_say_what_they_do() -> None:
+    plan = OptimizationPlan("int8", torch.bfloat16, torch.float32, Int8Linear, compile=True)
+    assert str(plan) == "int8: Int8Linear in bf16, autoencoder in fp32, compiled"
+
+
+@pytest.fixture(scope="module")
+def plain() -> Pipeline:
+    return demo(OptimizationPlan("exact", torch.float32, torch.float32))
+
+
+@pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "auto"])
+def test_pictures_of_a_plan(plain, precision) -> None:
+    emulated = OptimizationPlan("fp8", torch.bfloat16, torch.float32, Fp8Linear)
+    if precision == "int8" and "vnni" not in features(CPU):
+        pytest.skip("int8 needs VNNI")
+    fast = demo(emulated if precision == "fp8" else choose(precision, CPU))
+    for size, prompt in ((256, "a red apple"), (512, "a sunset at the alps")):
+        request = GenerationRequest("demo", prompt, size, size, seed=3)
+        decibels = psnr(picture(fast, request), picture(plain, request))
+        print(f"{precision} {size}: {decibels:.1f} dB")
+        assert decibels >= DECIBELS[precision]
+
+
+def test_only_blocks_and_language_layers_are_replaced() -> None:
+    pipeline = demo(OptimizationPlan("fp8", torch.bfloat16, torch.float32, Fp8Linear))
+    inside = {module for block in blocks_of(pipeline.networks) for module in block.modules()}
+    replaced = [m for n in networks(pipeline) for m in n.modules() if isinstance(m, Fp8Linear)]
+    assert len(replaced) == 2 * 8 + 4 * 2 + 3 * 7
+    assert inside >= set(replaced)
+    assert not any(isinstance(module, torch.nn.Linear) for module in inside)
+
+
+def networks(pipeline: Pipeline) -> list[torch.nn.Module]:
+    return [pipeline.networks.transformer, pipeline.networks.text_encoder, pipeline.networks.autoencoder]
+
+
+def demo(plan: OptimizationPlan) -> Pipeline:
+    row = find("demo")
+    files = hub.find(row.name, None, Path("none"), None)
+    assert files is not None
+    made = load_networks(row.architecture, files, plan.dtype, autoencoder_dtype=plan.autoencoder_dtype)
+    return Pipeline(row, optimize(made, plan, CPU), plan=plan)
+
+
+def picture(pipeline: Pipeline, request: GenerationRequest) -> RGB:
+    sample = pipeline.prepare(request)
+    while not sample.done:
+        pipeline.advance([sample])
+    return pipeline.decode(sample)
+
+
+def psnr(one: RGB, other: RGB) -> float:
+    error = np.square(one.astype(float) - other.astype(float)).mean()
+    return float("inf") if error == 0 else 10 * np.log10(255**2 / error)
