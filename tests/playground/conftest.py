@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "clients"))  # `nodejs`: the npm packages that clients share
 
 from livedemo import demo_engine, serving
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from studio import Studio
 
 from alpenglow.engine.engine import Engine
@@ -49,6 +49,7 @@ def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:
         pytest.skip("No Chromium was found: install it with `apt-get install chromium`.")
+    expect.set_options(timeout=30_000)  # patience costs nothing where all is well, and a busy machine needs it
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser

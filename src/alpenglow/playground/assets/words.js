@@ -11,7 +11,10 @@ const WORDS = {
   6003: ["The token was not understood.", "Enter it again."],
   8007: ["Something broke inside the server.", "Its log says what."],
   9106: ["This server asks for a token.", "Enter one to go on."],
-  9109: ["This page may not call the server.", "Open it under the server's own address."],
+  9109: [
+    "This page may not call the server.",
+    "Set a token on the server, or list the page's origin in ALPENGLOW_CORS_ORIGINS.",
+  ],
   10000: ["The token is not accepted here.", "Enter another one."],
   unreachable: ["The server cannot be reached.", "Is it still running?"],
   broken: ["The connection ended before the picture was there.", "Is the server still running?"],
