@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from alpenglow.catalogue import Row, find
-from alpenglow.cli.doctor import speed
 from alpenglow.engine.cost import work
 from alpenglow.engine.device import best_device, describe, wait_for
 from alpenglow.engine.optimize import choose, optimize
 from alpenglow.engine.pipeline import Pipeline
+from alpenglow.engine.survey import speed
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids

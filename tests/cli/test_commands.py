@@ -99,3 +99,27 @@ def test_an_engine_that_fails_to_load_is_noticed_at_once():
     with pytest.raises(EngineClosed, match="will not be ready: The engine stopped"), serving(["--device", "cuda:99"]):
         pass
     assert time.monotonic() - began < 60
+
+
+def test_the_doctor_says_what_fits(alpenglow):
+    code, out, _ = alpenglow("doctor", "--json", "--model", "demo", "--device", "cpu", "--width", 256, "--height", 256)
+    found = json.loads(out)
+    assert code == 0
+    assert {one["precision"] for one in found["predictions"]} >= {"exact", "bf16"}
+    assert all(one["model"] == "demo" and one["gigabytes"] < 1 for one in found["predictions"])
+    code, out, _ = alpenglow("doctor", "--model", "demo", "--device", "cpu")
+    assert "--precision auto is" in out
+
+
+def test_pictures_of_another_precision(alpenglow, tmp_path):
+    options = ["--width", 256, "--height", 256, "--seed", 7]
+    for precision in ("exact", "bf16"):
+        assert alpenglow("generate", "a dog", "-o", f"{precision}.png", *options, "--precision", precision)[0] == 0
+    exact, bf16 = (np.asarray(Image.open(tmp_path / f"{name}.png"), int) for name in ("exact", "bf16"))
+    assert 0 < np.abs(exact - bf16).mean() < 2
+
+
+def test_a_precision_that_is_none_is_refused(alpenglow):
+    code, _, told = alpenglow("generate", "a dog", "--precision", "fp4")
+    assert code == 1
+    assert "ALPENGLOW_PRECISION" in told
