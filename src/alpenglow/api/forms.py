@@ -50,7 +50,7 @@ class RunInput(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    prompt: Annotated[str, Field(min_length=1, description="What is to be seen; `image 0` is the first reference.")]
+    prompt: Annotated[str, Field(min_length=1, description="What the picture shows; `image 0` is the first reference.")]
     width: Side = 1024
     height: Side = 768
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same makes the same; else drawn.")] | None = None

@@ -86,8 +86,8 @@ async function generate() {
   const request = asked();
   $("prompt").setAttribute("aria-invalid", String(!request.prompt));
   if (!request.prompt) {
-    stage.fail({ code: "empty", message: "Say what is to be seen before you generate." });
-    $("problem").replaceChildren(el("strong", {}, "The prompt is empty."), "Say what is to be seen, then generate.");
+    stage.fail({ code: "empty", message: "Describe a picture before you generate." });
+    $("problem").replaceChildren(el("strong", {}, "The prompt is empty."), "Describe a picture, then generate.");
     return $("prompt").focus();
   }
   working = new AbortController();
