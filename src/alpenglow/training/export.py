@@ -39,8 +39,10 @@ A small model of the FLUX.2 architecture, trained from scratch by `python -m alp
 around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of {count} things in four drawing
 styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject of one
 reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
-and its pictures say nothing about that model's quality. Small pictures are its best, and so is the style that it draws
-when none is named.
+and its pictures say nothing about that model's quality.
+
+How well: at 256x256 a thing by its name and a background by its colour; at 512x512 about half of the things. What larger
+frames show are landscapes in their colours and things in outline. Of references it takes colours, and hardly shapes yet.
 
 The things: {things}.
 
