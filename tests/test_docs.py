@@ -33,6 +33,7 @@ ELSEWHERE = {
     "npx wrangler dev --env local": "tests/clients/test_wrangler.py",
     "npx vitest run": "tests/clients/test_miniflare.py",
     "npx wrangler ai models": "tests/clients/test_wrangler.py",
+    "alpenglow serve --host 0.0.0.0 --ledger postgresql://alpenglow@db.internal/alpenglow": "tests/ledger/postgres.py",
     "alpenglow --install-completion": "tests/cli/test_terminal.py",
     "ALPENGLOW_MODELS_DIR=~/models alpenglow serve --model klein-4b": "tests/weights/test_hub.py",
 }

@@ -59,10 +59,11 @@ def test_from_an_account_to_its_usage(alpenglow, tmp_path):
     assert "1,363.64" in alpenglow("usage", "--account", "team")[1]
     assert alpenglow("usage", "--json", "--until", "2000-01-01")[1].strip() == "[]"
 
-    assert alpenglow("accounts", "limit", "team", "--requests-per-minute", "5")[0] == 0
+    limited = alpenglow("accounts", "limit", "team", "--requests-per-minute", "5", "--json")
+    assert json.loads(limited[1])["requests_per_minute"] == 5
     (shown,) = json.loads(alpenglow("accounts", "list", "--json")[1])
     assert (shown["daily_neurons"], shown["requests_per_minute"]) == (None, 5)
-    assert alpenglow("tokens", "revoke", token["id"])[0] == 0
+    assert json.loads(alpenglow("tokens", "revoke", token["id"], "--json")[1])["status"] == "revoked"
     assert "revoked" in alpenglow("tokens", "list")[1]
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from alpenglow.cli.options import AsJson, AsJsonObject, Config, LedgerUrl, open_ledger, print_table
 
 if TYPE_CHECKING:
-    from alpenglow.ledger.access import Account
+    from alpenglow.ledger.access import Account, Token
 
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: who pays, and how much a day at most.")
 tokens = typer.Typer(no_args_is_help=True, help="Tokens: who may ask, for which accounts, until when.")
@@ -62,12 +62,15 @@ def limit_account(
     account: Annotated[str, typer.Argument(help="Name or id.")],
     daily_neurons: Neurons = None,
     requests_per_minute: PerMinute = None,
+    as_json: AsJsonObject = False,
     ledger: LedgerUrl = None,
     config: Config = None,
 ) -> None:
     """Set both limits of an account; one that is not given is lifted."""
     with open_ledger(ledger, config) as book:
-        book.access.limit_account(account, _amount(daily_neurons), requests_per_minute)
+        limited = book.access.limit_account(account, _amount(daily_neurons), requests_per_minute)
+    if as_json:
+        typer.echo(json.dumps(_account(limited)))
 
 
 @accounts.command("list")
@@ -114,7 +117,7 @@ def list_tokens(as_json: AsJson = False, ledger: LedgerUrl = None, config: Confi
     with open_ledger(ledger, config) as book:
         found = book.access.tokens()
     if as_json:
-        typer.echo(json.dumps([asdict(token) | {"status": token.status(now)} for token in found], indent=2))
+        typer.echo(json.dumps([_token(token) for token in found], indent=2))
         return
     table = Table("id", "name", "ends in", "accounts", "email", "expires", "status", box=None)
     for token in found:
@@ -127,12 +130,19 @@ def list_tokens(as_json: AsJson = False, ledger: LedgerUrl = None, config: Confi
 @tokens.command("revoke")
 def revoke_token(
     token_id: Annotated[str, typer.Argument(help="As in `alpenglow tokens list`.")],
+    as_json: AsJsonObject = False,
     ledger: LedgerUrl = None,
     config: Config = None,
 ) -> None:
     """End a token at once, also on servers that run."""
     with open_ledger(ledger, config) as book:
-        book.access.revoke_token(token_id)
+        token = book.access.revoke_token(token_id)
+    if as_json:
+        typer.echo(json.dumps(_token(token)))
+
+
+def _token(token: Token) -> dict[str, object]:
+    return asdict(token) | {"status": token.status(time.time())}
 
 
 def _amount(neurons: float | None) -> int | None:

@@ -41,8 +41,8 @@ styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] i
 reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
 and its pictures say nothing about that model's quality.
 
-How well: at 256x256 a thing by its name and a background by its colour; at 512x512 about half of the things. What larger
-frames show are landscapes in their colours and things in outline. Of references it takes colours, and hardly shapes yet.
+How well: at 256x256 a thing by its name and a background by its colour; at 512x512 about half of the things. Larger
+frames show landscapes in their colours and things in outline. Of references it takes colours, and hardly shapes yet.
 
 The things: {things}.
 
