@@ -92,5 +92,6 @@ def test_health_needs_no_token_and_tells_why_not_ready() -> None:
         assert problem(asked) == (503, 3040, "AiError: There are no weights")
         live.engine.ready = True
         ready = live.http.get("/readyz")
-        assert (ready.status_code, ready.json()["result"]) == (200, {"status": "ready", "running": 0, "queued": 0})
+        assert ready.status_code == 200
+        assert ready.json()["result"].items() >= {"status": "ready", "running": 0, "queued": 0}.items()
         assert [live.http.head(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]

@@ -44,8 +44,9 @@ def site(engine: Engine) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each file: as long as Playwright is there it keeps an event loop running in the thread of all tests."""
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:
         pytest.skip("No Chromium was found: install it with `apt-get install chromium`.")
