@@ -2,16 +2,13 @@
 
 import asyncio
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 
 import httpx
 import numpy as np
-import uvicorn
 from PIL import Image
 
 from alpenglow.api.app import create_app
@@ -26,6 +23,7 @@ from alpenglow.request import (
     Usage,
 )
 from alpenglow.settings import Settings
+from listening import listening
 
 MODEL = "@cf/black-forest-labs/flux-2-klein-9b"
 RUN = f"/client/v4/accounts/0123456789abcdef0123456789abcdef/ai/run/{MODEL}"
@@ -114,27 +112,8 @@ def serving(
     """The real app over HTTP until the block ends."""
     engine = engine or PaintingEngine()
     app = create_app(engine, Settings.load(settings), ledger)
-    server = uvicorn.Server(
-        uvicorn.Config(app, "127.0.0.1", 0, ws="none", log_config=None, timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            yield LiveServer(port, engine, http)
-    finally:
-        server.should_exit = True
-        thread.join(timeout=20)
-    assert not thread.is_alive()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
+    with listening(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        yield LiveServer(port, engine, http)
 
 
 def png(width: int = 64, height: int = 48, colour: str = "red") -> bytes:

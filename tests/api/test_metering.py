@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from liveserver import MODEL, LiveServer, PaintingEngine, form, png, problem, refusal, serving, wait_until
+from liveserver import MODEL, LiveServer, PaintingEngine, form, png, problem, refusal, serving
 
 from alpenglow.api.app import create_app
 from alpenglow.api.metering import TARIFF, dollars, neurons, price
@@ -23,6 +23,7 @@ from alpenglow.ledger.books import MICRO
 from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import GenerationRequest
 from alpenglow.settings import Settings
+from listening import wait_until
 
 BODY = form(("prompt", "x"), ("width", "256"), ("height", "256"))
 PICTURE = 1363.636364 / 16

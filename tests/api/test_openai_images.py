@@ -10,11 +10,12 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from liveserver import MODEL, LiveServer, PaintingEngine, form, paint, png, serving, wait_until
+from liveserver import MODEL, LiveServer, PaintingEngine, form, paint, png, serving
 from PIL import Image
 
 from alpenglow.imaging import MEDIA_TYPES
 from alpenglow.request import GenerationRequest
+from listening import wait_until
 
 GENERATE, EDIT = "/v1/images/generations", "/v1/images/edits"
 

@@ -11,11 +11,12 @@ from io import BytesIO
 
 import httpx
 import pytest
-from liveserver import RUN, LiveServer, PaintingEngine, form, png, problem, refusal, serving, wait_until
+from liveserver import RUN, LiveServer, PaintingEngine, form, png, problem, refusal, serving
 from PIL import Image
 
 from alpenglow import errors
 from alpenglow.api import envelope
+from listening import wait_until
 
 BAD = "AiError: Bad input: Error: "
 HALF = png(300, 300)[:-60]

@@ -8,11 +8,12 @@ from io import BytesIO
 import httpx
 import numpy as np
 import pytest
-from liveserver import MODEL, RUN, LiveServer, PaintingEngine, form, paint, png, problem, serving, wait_until
+from liveserver import MODEL, RUN, LiveServer, PaintingEngine, form, paint, png, problem, serving
 from PIL import Image
 
 from alpenglow.imaging import Provenance, encode
 from alpenglow.request import GenerationRequest
+from listening import wait_until
 
 
 def picture(response: httpx.Response) -> Image.Image:
