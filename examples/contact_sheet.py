@@ -67,10 +67,7 @@ def main() -> None:
 
 def picture(pipeline: Pipeline, prompt: str, size: tuple[int, int], references: tuple[RGB, ...]) -> RGB:
     """One picture, seed 1."""
-    sample = pipeline.prepare(GenerationRequest("demo", prompt, *size, seed=1, references=references))
-    while not sample.done:
-        pipeline.advance([sample])
-    return pipeline.decode(sample)
+    return pipeline.draw(GenerationRequest("demo", prompt, *size, seed=1, references=references))
 
 
 def sheet(cells: list[tuple[str, RGB]], columns: int) -> Image.Image:

@@ -44,10 +44,7 @@ def example(name: str) -> RGB:
 
 
 def make(pipeline: Pipeline, prompt: str, seed: int = 3, references: tuple[RGB, ...] = ()) -> RGB:
-    sample = pipeline.prepare(GenerationRequest("demo", prompt, 256, 320, seed=seed, references=references))
-    while not sample.done:
-        pipeline.advance([sample])
-    return pipeline.decode(sample)
+    return pipeline.draw(GenerationRequest("demo", prompt, 256, 320, seed=seed, references=references))
 
 
 def test_is_at_most_forty_megabytes():

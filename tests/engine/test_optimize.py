@@ -76,7 +76,7 @@ def test_pictures_of_a_plan(plain, precision) -> None:
     fast = demo(emulated if precision == "fp8" else choose(precision, CPU))
     for size, prompt in ((256, "a red apple"), (512, "a sunset at the alps")):
         request = GenerationRequest("demo", prompt, size, size, seed=3)
-        decibels = psnr(picture(fast, request), picture(plain, request))
+        decibels = psnr(fast.draw(request), plain.draw(request))
         print(f"{precision} {size}: {decibels:.1f} dB")
         assert decibels >= DECIBELS[precision]
 
@@ -100,13 +100,6 @@ def demo(plan: OptimizationPlan) -> Pipeline:
     assert files is not None
     made = load_networks(row.architecture, files, plan.dtype, autoencoder_dtype=plan.autoencoder_dtype)
     return Pipeline(row, optimize(made, plan, CPU), plan=plan)
-
-
-def picture(pipeline: Pipeline, request: GenerationRequest) -> RGB:
-    sample = pipeline.prepare(request)
-    while not sample.done:
-        pipeline.advance([sample])
-    return pipeline.decode(sample)
 
 
 def psnr(one: RGB, other: RGB) -> float:

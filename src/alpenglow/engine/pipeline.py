@@ -221,6 +221,13 @@ class Pipeline:
         """Latents to pixels, cropped at the centre from the grid to the size that was asked for."""
         return self._decode(to_latents(sample.x, *sample.grid), *sample.size)
 
+    def draw(self, request: GenerationRequest) -> RGB:
+        """A whole picture alone, for those who have no queue."""
+        sample = self.prepare(request)
+        while not sample.done:
+            self.advance([sample])
+        return self.decode(sample)
+
     @torch.inference_mode()
     def preview(self, sample: Sample) -> RGB | None:
         """A small picture of where the latents are headed: for samples with `previews`, once a step is made."""

@@ -120,10 +120,7 @@ def draw(pipeline: Pipeline, question: Question, seed: int) -> RGB:
     request = GenerationRequest(
         pipeline.row.name, question.prompt, question.width, question.height, seed, references=question.references
     )
-    sample = pipeline.prepare(request)
-    while not sample.done:
-        pipeline.advance([sample])
-    return pipeline.decode(sample)
+    return pipeline.draw(request)
 
 
 def named(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
