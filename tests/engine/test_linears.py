@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from alpenglow.engine.device import features
 from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear, quantise_fp8, quantise_int8
+from alpenglow.models.stored_fp8 import StoredFp8Linear
 
 CPU = features(torch.device("cpu"))
 needs_vnni = pytest.mark.skipif("vnni" not in CPU, reason="int8 needs VNNI")
@@ -81,6 +82,44 @@ def test_fp8_is_the_product_of_what_was_rounded(shape, bias) -> None:
     assert relative(fast(x)[0], twin.float()) < 0.005
     plain = F.linear(x.float(), linear.weight.float(), linear.bias.float() if bias else None)
     assert relative(fast(x), plain) < 0.06
+
+
+def test_fp8_of_a_checkpoint_is_the_product_by_its_own_scales() -> None:
+    stored, x = stored_fp8(320, 96), even(64, 320)
+    fast = Fp8Linear.stored(stored, torch.bfloat16)
+    assert fast.weight.data_ptr() == stored.weight.data_ptr()
+    q = (x.double() / 0.01).clamp(-FP8_MAX, FP8_MAX).float().to(torch.float8_e4m3fn)
+    twin = (q.double() * 0.01) @ (stored.weight.double() * 0.002).t()
+    assert fast(x).dtype == torch.bfloat16
+    assert relative(fast(x), twin.float()) < 0.005
+    assert relative(fast(x), stored(x).float()) < 0.06
+
+
+def test_what_exceeds_a_checkpoints_scale_is_clipped_and_no_nan() -> None:
+    fast = Fp8Linear.stored(stored_fp8(64, 32), torch.float32)
+    assert torch.equal(fast(torch.full((1, 64), 1e6)), fast(torch.full((1, 64), FP8_MAX * 0.01)))
+
+
+def even(rows: int, width: int) -> Tensor:
+    """Activations that one scale suits."""
+    return torch.randn(1, rows, width, generator=torch.Generator().manual_seed(1)).bfloat16()
+
+
+def stored_fp8(inputs: int, outputs: int) -> StoredFp8Linear:
+    made = StoredFp8Linear(inputs, outputs)
+    weight = torch.randn(outputs, inputs, generator=torch.Generator().manual_seed(3)) / inputs**0.5
+    made.weight, made.weight_scale = (weight / 0.002).to(torch.float8_e4m3fn), torch.tensor(0.002)
+    made.input_scale = torch.tensor(0.01)
+    return made
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_fp8_of_a_checkpoint_on_the_tensor_cores_is_its_emulation() -> None:
+    stored, x = stored_fp8(320, 96), even(64, 320)
+    emulated = Fp8Linear.stored(stored, torch.bfloat16)(x)
+    real = Fp8Linear.stored(stored.cuda(), torch.bfloat16)(x.cuda()).cpu()
+    assert relative(real, emulated.float()) < 0.01
 
 
 @pytest.mark.gpu

@@ -1,14 +1,16 @@
 """Which plan a device gets, and that the demo's pictures survive every plan."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from alpenglow.catalogue import find
 from alpenglow.engine.device import features
-from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
+from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear
 from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, blocks_of, choose, optimize
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.errors import SettingsError
@@ -90,14 +92,60 @@ def test_only_blocks_and_language_layers_are_replaced() -> None:
     assert not any(isinstance(module, torch.nn.Linear) for module in inside)
 
 
+@pytest.mark.parametrize("precision", ["exact", "bf16", "int8", "fp8"])
+def test_a_checkpoint_in_fp8_makes_its_pictures_by_every_plan(precision, tmp_path) -> None:
+    """The demo's transformer as its makers would publish it in fp8; against the same numbers in fp32."""
+    if precision == "int8" and "vnni" not in features(CPU):
+        pytest.skip("int8 needs VNNI")
+    files = write_fp8(tmp_path)
+    emulated = OptimizationPlan("fp8", torch.bfloat16, torch.float32, Fp8Linear)
+    picture, plain = (
+        demo(plan, files).draw(GenerationRequest("demo", "a red apple", 256, 256, seed=3))
+        for plan in (
+            emulated if precision == "fp8" else choose(precision, CPU),
+            OptimizationPlan("exact", torch.float32, torch.float32),
+        )
+    )
+    assert psnr(picture, plain) >= DECIBELS[precision]
+
+
+def test_layers_in_fp8_keep_the_checkpoints_numbers(tmp_path) -> None:
+    files = write_fp8(tmp_path)
+    fast = demo(OptimizationPlan("fp8", torch.bfloat16, torch.float32, Fp8Linear), files).networks.transformer
+    stored = load_file(files.transformer)
+    layer = fast.single_blocks[0].linear1
+    assert isinstance(layer, Fp8Linear)
+    assert torch.equal(layer.weight.view(torch.uint8), stored["single_blocks.0.linear1.weight"].view(torch.uint8))
+    assert layer.input_scale == stored["single_blocks.0.linear1.input_scale"]
+
+
+def write_fp8(folder: Path) -> hub.Files:
+    """The bundled checkpoint with its transformer's blocks in fp8, scales measured on one picture."""
+    pipeline = demo(OptimizationPlan("exact", torch.float32, torch.float32))
+    transformer = pipeline.networks.transformer
+    tensors, largest = dict(transformer.state_dict()), {}
+    for name, layer in transformer.named_modules():
+        if isinstance(layer, torch.nn.Linear) and "_blocks." in name:
+            layer.register_forward_pre_hook(
+                lambda _, args, name=name: largest.update({name: max(largest.get(name, 0), args[0].abs().max())})
+            )
+    pipeline.draw(GenerationRequest("demo", "a red apple", 256, 256, seed=3))
+    for name, most in largest.items():
+        weight = tensors[f"{name}.weight"]
+        scale = weight.abs().max() / FP8_MAX
+        tensors |= {f"{name}.weight": (weight / scale).to(torch.float8_e4m3fn), f"{name}.weight_scale": scale}
+        tensors[f"{name}.input_scale"] = most / FP8_MAX
+    save_file(tensors, folder / "flux-fp8.safetensors")
+    return replace(hub.Files.in_folder(hub.BUNDLED / "demo"), transformer=folder / "flux-fp8.safetensors")
+
+
 def networks(pipeline: Pipeline) -> list[torch.nn.Module]:
     return [pipeline.networks.transformer, pipeline.networks.text_encoder, pipeline.networks.autoencoder]
 
 
-def demo(plan: OptimizationPlan) -> Pipeline:
+def demo(plan: OptimizationPlan, files: hub.Files | None = None) -> Pipeline:
     row = find("demo")
-    files = hub.find(row.name, None, Path("none"), None)
-    assert files is not None
+    files = files or hub.Files.in_folder(hub.BUNDLED / "demo")
     made = load_networks(row.architecture, files, plan.dtype, autoencoder_dtype=plan.autoencoder_dtype)
     return Pipeline(row, optimize(made, plan, CPU), plan=plan)
 

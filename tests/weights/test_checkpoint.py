@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from alpenglow.errors import WeightsError
+from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.weights.checkpoint import load, save
 from alpenglow.weights.convert import LAYOUTS
@@ -32,6 +33,23 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
 def write(path: Path, tensors: dict[str, Tensor]) -> Path:
     save_file({key: tensor.clone().contiguous() for key, tensor in tensors.items()}, path)
     return path
+
+
+FP8 = torch.float8_e4m3fn
+
+
+def published_fp8(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As the transformer's makers publish it in fp8: every Linear of the blocks with its two scales."""
+    made: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        if tensor.dim() == 2 and "_blocks." in key:
+            scale = tensor.abs().max().float() / torch.finfo(FP8).max
+            layer = key.removesuffix(".weight")
+            made |= {key: (tensor / scale).to(FP8), f"{layer}.weight_scale": scale}
+            made[f"{layer}.input_scale"] = torch.tensor(0.05)
+        else:
+            made[key] = tensor
+    return made
 
 
 def write_shards(folder: Path, stem: str, tensors: dict[str, Tensor]) -> Path:
@@ -109,6 +127,41 @@ def test_a_language_model_loads_with_all_that_is_not_needed(text_encoder: nn.Mod
     rest = {"model.norm.weight": torch.ones(16), "lm_head.weight": torch.ones(320, 16)}
     file = write(tmp_path / "model.safetensors", tensors | beyond | rest)
     assert_same(load(empty(text_encoder), file), text_encoder)
+
+
+@pytest.mark.parametrize("layout", ["BFL", "repackaged BFL"])
+def test_linears_that_are_stored_in_fp8_stay_so_with_their_scales(
+    transformer: nn.Module, tmp_path: Path, layout: str
+) -> None:
+    tensors = published_fp8(transformer.state_dict())
+    exported = {f"model.diffusion_model.{key}" if layout == "repackaged BFL" else key: t for key, t in tensors.items()}
+    file = write(tmp_path / "flux.safetensors", exported)
+    loaded = load(empty(transformer), file, dtype=torch.bfloat16)
+    expected = {key: t if t.dtype == FP8 or key.endswith("_scale") else t.bfloat16() for key, t in tensors.items()}
+    assert loaded.state_dict().keys() == expected.keys()
+    for name, tensor in loaded.state_dict().items():
+        assert tensor.dtype == expected[name].dtype, name
+        assert torch.equal(tensor.float(), expected[name].float()), name
+    layers = [part for part in loaded.modules() if isinstance(part, StoredFp8Linear)]
+    assert len(layers) == sum(key.endswith(".weight_scale") for key in tensors)
+
+
+def test_an_fp8_layer_without_its_scale_is_named(transformer: nn.Module, tmp_path: Path) -> None:
+    tensors = published_fp8(transformer.state_dict())
+    del tensors["single_blocks.0.linear1.input_scale"]
+    file = write(tmp_path / "flux.safetensors", tensors)
+    with pytest.raises(WeightsError, match=r"1 missing: single_blocks\.0\.linear1\.input_scale"):
+        load(empty(transformer), file)
+
+
+def test_a_stored_fp8_layer_is_the_linear_of_its_numbers() -> None:
+    layer = StoredFp8Linear(24, 16)
+    weight = torch.randn(16, 24, generator=torch.Generator().manual_seed(0))
+    layer.weight, layer.weight_scale, layer.input_scale = (weight / 0.02).to(FP8), torch.tensor(0.02), torch.tensor(0.1)
+    x = torch.randn(3, 5, 24, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(layer(x), layer.plain(torch.float32)(x))
+    rounding = 2**-4  # e4m3 has three bits of mantissa
+    assert ((layer.plain(torch.float32).weight - weight).abs() <= rounding * weight.abs() + 1e-4).all()
 
 
 Edit = Callable[[dict[str, Tensor]], object]

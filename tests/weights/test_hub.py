@@ -51,6 +51,13 @@ def test_single_files_stand_in_for_folders(tmp_path: Path) -> None:
     assert Files.in_folder(folder, KLEIN).transformer == folder / "transformer"
 
 
+def test_a_single_file_in_fp8_stands_in_for_the_other(tmp_path: Path) -> None:
+    folder = lay(tmp_path, "flux-2-klein-9b-fp8.safetensors", "vae", "text_encoder", "tokenizer")
+    assert Files.in_folder(folder, KLEIN).transformer == folder / "flux-2-klein-9b-fp8.safetensors"
+    lay(folder, KLEIN.single_file)
+    assert Files.in_folder(folder, KLEIN).transformer == folder / KLEIN.single_file
+
+
 def test_own_folder_that_lacks_a_part_says_which(tmp_path: Path) -> None:
     lay(tmp_path / "klein-9b", "transformer", "text_encoder", "tokenizer")
     with pytest.raises(WeightsError, match=r"klein-9b is not a whole checkpoint: it has no vae and no ae\.safetensors"):

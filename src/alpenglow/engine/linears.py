@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from alpenglow.models.stored_fp8 import StoredFp8Linear
+
 INT8_MAX, FP8_MAX = 127.0, 448.0
 ZERO = 128
 """oneDNN multiplies unsigned by signed bytes: activations are shifted by this much, and the shift is taken back."""
@@ -83,21 +85,31 @@ def quantise_int8(x: Tensor, zero: int = 0) -> tuple[Tensor, Tensor]:
 
 
 class Fp8Linear(nn.Module):
-    """e4m3 weights and activations, row-wise dynamic scales, by the tensor cores of an H100 or newer.
+    """e4m3 weights and activations, by the tensor cores of an H100 or newer: y = s_x s_w^T (q_x q_w).
 
-    y = s_x s_w^T (q_x q_w). A checkpoint's own static scales are not used: a row's own maximum is never clipped. Where
-    there are no such cores the product is computed in fp32 from the same fp8 numbers.
+    Made from a plain Linear, scales are row-wise and those of activations found on the way: nothing is ever clipped.
+    Made from a checkpoint's own fp8 layer, they are its two constants, which saves the search for maxima. Where there
+    are no such cores the product is computed in fp32 from the same fp8 numbers.
     """
 
     weight: Tensor
     scale: Tensor
+    input_scale: Tensor | None
 
-    def __init__(self, quantised: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        quantised: Tensor,
+        scale: Tensor,
+        bias: Tensor | None,
+        dtype: torch.dtype,
+        input_scale: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.out_features, self.in_features = quantised.shape
         self.dtype = dtype
         self.register_buffer("weight", quantised)
         self.register_buffer("scale", scale)
+        self.register_buffer("input_scale", input_scale)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
     @classmethod
@@ -106,17 +118,27 @@ class Fp8Linear(nn.Module):
         quantised, scale = quantise_fp8(linear.weight)
         return cls(quantised, scale, linear.bias, linear.weight.dtype)
 
+    @classmethod
+    def stored(cls, linear: StoredFp8Linear, dtype: torch.dtype) -> "Fp8Linear":
+        """The numbers of a checkpoint's fp8 layer as they are; outputs have `dtype`."""
+        return cls(linear.weight, linear.weight_scale, None, dtype, linear.input_scale)
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
-        q, s = quantise_fp8(x.reshape(-1, self.in_features))
+        rows = x.reshape(-1, self.in_features)
+        if self.input_scale is None:
+            q, s = quantise_fp8(rows)
+        else:
+            q, s = to_fp8(rows.float() / self.input_scale), self.input_scale
         y = self._product(q, s)
         return (y if self.bias is None else y + self.bias).unflatten(0, x.shape[:-1])
 
     def _product(self, q: Tensor, s: Tensor) -> Tensor:
+        scale = self.scale.t() if self.scale.dim() else self.scale
         if q.device.type != "cuda":
-            return (F.linear(q.float(), self.weight.float()) * s * self.scale.t()).to(self.dtype)
+            return (F.linear(q.float(), self.weight.float()) * s * scale).to(self.dtype)
         return torch._scaled_mm(  # noqa: SLF001 - torch has no public name for it
-            q, self.weight.t(), scale_a=s, scale_b=self.scale.t(), out_dtype=self.dtype, use_fast_accum=True
+            q, self.weight.t(), scale_a=s, scale_b=scale, out_dtype=self.dtype, use_fast_accum=True
         )
 
 
@@ -124,4 +146,9 @@ def quantise_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
     """x (M, K) -> e4m3 (M, K) and fp32 scales (M, 1)."""
     x = x.float()
     scale = x.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / FP8_MAX
-    return (x / scale).clamp(-FP8_MAX, FP8_MAX).to(torch.float8_e4m3fn), scale
+    return to_fp8(x / scale), scale
+
+
+def to_fp8(x: Tensor) -> Tensor:
+    """e4m3, what is too large being clipped: the conversion itself makes NaN of it."""
+    return x.clamp(-FP8_MAX, FP8_MAX).to(torch.float8_e4m3fn)

@@ -15,6 +15,7 @@ from alpenglow.engine.device import features, keep_memory
 from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
 from alpenglow.engine.offload import Offload, arrange
 from alpenglow.errors import SettingsError
+from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.weights.networks import Networks
 
 Precision = Literal["auto", "exact", "bf16", "int8", "fp8"]
@@ -94,6 +95,7 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
     """
     if device.type == "cpu":
         keep_memory()
+    replace_stored(networks.transformer, plan)
     if plan.linear is not None:
         for block in blocks_of(networks):
             replace_linears(block, plan.linear, device if offload == "none" else torch.device("cpu"))
@@ -113,6 +115,14 @@ def blocks_of(networks: Networks) -> list[nn.Module]:
     transformer = networks.transformer
     layers: nn.ModuleList = networks.text_encoder.model.layers  # type: ignore[assignment]
     return [*transformer.double_blocks, *transformer.single_blocks, *layers]
+
+
+def replace_stored(module: nn.Module, plan: OptimizationPlan) -> None:
+    """Give layers that the checkpoint holds in fp8 the form that the plan computes in, one at a time."""
+    for name, child in list(module.named_modules()):
+        if isinstance(child, StoredFp8Linear):
+            fp8 = plan.linear is Fp8Linear
+            module.set_submodule(name, Fp8Linear.stored(child, plan.dtype) if fp8 else child.plain(plan.dtype))
 
 
 def replace_linears(module: nn.Module, kind: type[OneDNNLinear | Int8Linear | Fp8Linear], device: torch.device) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from alpenglow.errors import WeightsError
+from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.weights.convert import LAYOUTS, VARIANTS, Layout, Stored
 
 M = TypeVar("M", bound=nn.Module)
@@ -25,11 +26,13 @@ def load(module: M, path: Path, *, dtype: torch.dtype | None = None, device: tor
 
     `path` is a safetensors file, an index of shards or a folder with either, in any layout of `LAYOUTS`. Floating-point
     tensors are cast to `dtype` if one is given; on the CPU, tensors that need no cast stay mapped from the file.
+    Linears that the file holds in fp8 become StoredFp8Linears, and stay as they are.
     Raises WeightsError, before any data is read, naming missing, unexpected and wrongly shaped keys.
     """
     checkpoint = Checkpoint(path)
+    layout = _layout_of(checkpoint, LAYOUTS[type(module)], module.state_dict())
+    in_fp8 = _make_room_for_fp8(module, checkpoint, layout)
     expected = module.state_dict()
-    layout = _layout_of(checkpoint, LAYOUTS[type(module)], expected)
     stored = layout.locate(expected)
     if problems := _problems(checkpoint, layout, stored, expected):
         hint = _hint(checkpoint, stored, module, expected)
@@ -38,7 +41,8 @@ def load(module: M, path: Path, *, dtype: torch.dtype | None = None, device: tor
     tensors = {}
     for name, (keys, form) in stored.items():
         tensor = form.join([checkpoint.read(key) for key in keys])
-        tensors[name] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+        as_stored = not tensor.is_floating_point() or name.rpartition(".")[0] in in_fp8
+        tensors[name] = tensor.to(device, None if as_stored else dtype)
     module.load_state_dict(tensors, assign=True)
     if left := [name for name, buffer in module.named_buffers() if buffer.is_meta]:
         raise WeightsError(f"{type(module).__name__} keeps buffers that no file holds: {_some(left)}")
@@ -91,6 +95,10 @@ class Checkpoint:
         """Shape of one tensor, from the header."""
         return tuple(self._files[key].get_slice(key).get_shape())
 
+    def dtype(self, key: str) -> str:
+        """Of one tensor, from the header, as safetensors names it: BF16, F8_E4M3."""
+        return str(self._files[key].get_slice(key).get_dtype())
+
     def read(self, key: str) -> Tensor:
         """One tensor on the CPU, as stored."""
         tensor: Tensor = self._files[key].get_tensor(key)
@@ -117,6 +125,20 @@ class Checkpoint:
 def _layout_of(checkpoint: Checkpoint, layouts: Iterable[Layout], names: Iterable[str]) -> Layout:
     """The layout most of whose keys are in the files."""
     return max(layouts, key=lambda layout: len(checkpoint.keys & _keys(layout.locate(names))))
+
+
+def _make_room_for_fp8(module: nn.Module, checkpoint: Checkpoint, layout: Layout) -> frozenset[str]:
+    """Put a StoredFp8Linear wherever the file holds a Linear's weight in fp8. Returns the names of these layers."""
+    linears = {n: part for n, part in module.named_modules() if isinstance(part, nn.Linear) and part.bias is None}
+    stored = layout.locate(f"{name}.weight" for name in linears)
+    in_fp8 = set()
+    for name, linear in linears.items():
+        keys = stored[f"{name}.weight"].keys
+        if len(keys) == 1 and keys[0] in checkpoint.keys and checkpoint.dtype(keys[0]) == "F8_E4M3":
+            with torch.device("meta"):
+                module.set_submodule(name, StoredFp8Linear(linear.in_features, linear.out_features))
+            in_fp8.add(name)
+    return frozenset(in_fp8)
 
 
 def _keys(stored: Mapping[str, Stored]) -> frozenset[str]:
@@ -151,7 +173,7 @@ def _hint(
 ) -> list[str]:
     """A guess at what the files are instead, if there is one."""
     if any(key.endswith(("weight_scale", "scale_weight")) for key in checkpoint.keys):
-        return ["the file is quantised; use the bf16 one"]
+        return ["the file is quantised in a way that is not read here; use the bf16 one, or BFL's in fp8"]
     probe, variants = VARIANTS[type(module)]
     key = stored[probe].keys[0] if probe in stored else probe
     if key not in checkpoint.keys:

@@ -19,6 +19,11 @@ class Published:
     repo: str
     single_file: str
 
+    @property
+    def single_files(self) -> tuple[str, str]:
+        """That file and its quantised sibling, which BFL publishes in a repository of its own."""
+        return self.single_file, self.single_file.replace(".safetensors", "-fp8.safetensors")
+
 
 @dataclass(frozen=True)
 class Files:
@@ -40,7 +45,7 @@ class Files:
             return found
 
         return cls(
-            transformer=part("transformer", *([published.single_file] if published else [])),
+            transformer=part("transformer", *(published.single_files if published else ())),
             autoencoder=part("vae", "ae.safetensors", "flux2-vae.safetensors"),
             text_encoder=part("text_encoder", "text_encoder.safetensors"),
             tokenizer=part("tokenizer"),
