@@ -144,7 +144,7 @@ def write_files(transformer: Flux2Transformer, folder: Path) -> None:
 
 
 def sdcpp(args: argparse.Namespace, folder: Path, kind: str) -> float:
-    """Its seconds a step: median of its own progress reports, the first left out."""
+    """Its seconds a step: of the time between its progress reports, the median."""
     child = [str(args.sdcpp), str(Path(__file__).with_name("sdcpp_child.py")), str(folder), kind, str(args.side)]
     done = subprocess.run(
         [*child, str(args.threads or torch.get_num_threads())], capture_output=True, text=True, check=False

@@ -11,9 +11,9 @@ from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, render,
 from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_prompts
 from alpenglow.training.examples import render as render_plan
 from alpenglow.training.light import LIGHTS, WEATHERS
-from alpenglow.training.pictures import Picture, base_pictures, render_picture
+from alpenglow.training.pictures import TOKEN, Picture, base_pictures, render_picture
 from alpenglow.training.scenery import PLACES
-from alpenglow.training.scenes import SCENES, Scene, scene_svg
+from alpenglow.training.scenes import GROUND, SCENES, Scene, scene_svg
 
 
 def scene_pixels(scene, width=64, height=64, seed=0):
@@ -204,12 +204,29 @@ def test_two_drawings_share_the_width_and_one_is_centred(library):
     assert (alone[:, 128:384] != alone[0, 0]).any()
 
 
-def test_a_figure_stands_in_its_scene(library):
-    scene = Scene("hills", "day", "clear")
-    empty, peopled = (
-        render_picture(Picture(drawings, scene, seed=3), library, 256, 256) for drawings in ((), (("dog", "fluent"),))
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (512, 512), (1024, 768)])
+def test_a_figure_stands_in_its_scene_moved_by_whole_tokens(library, width, height):
+    scene, dog = Scene("hills", "day", "clear"), (("dog", "fluent"),)
+    empty, peopled, alone = (
+        render_picture(picture, library, width, height)
+        for picture in (Picture((), scene, seed=3), Picture(dog, scene, seed=3), Picture(dog))
     )
-    rows = np.flatnonzero((empty != peopled).any(axis=(1, 2)))
-    columns = np.flatnonzero((empty != peopled).any(axis=(0, 2)))
-    assert 230 <= rows.max() <= 240
-    assert abs((columns.min() + columns.max()) / 2 - 128) < 10
+    stood, floated = np.argwhere((empty != peopled).any(axis=2)), np.argwhere((alone != 255).any(axis=2))
+    assert abs(stood[:, 0].max() - GROUND * height) <= TOKEN / 2
+    moved = stood[:, 0].max() - floated[:, 0].max()
+    assert min(moved % TOKEN, -moved % TOKEN) <= 1
+    assert abs(stood[:, 1].min() - floated[:, 1].min()) <= 1
+
+
+def test_a_place_keeps_its_shape_at_any_time():
+    day, sunset = (scene_pixels(Scene("desert", time, "clear")).astype(int) for time in ("day", "sunset"))
+    edges = [np.abs(np.diff(pixels.sum(axis=2), axis=0)) > 60 for pixels in (day, sunset)]
+    assert (edges[0] & edges[1])[36:].sum() > 0.4 * max(edge[36:].sum() for edge in edges)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (768, 1024), (1024, 1024)])
+def test_a_large_frame_shows_a_thing_as_512x512_does(library, width, height):
+    dog = Picture((("dog", "fluent"),), "red")
+    top, left = (height - 512) // 2, (width - 512) // 2
+    inner = render_picture(dog, library, width, height)[top : top + 512, left : left + 512]
+    assert (inner == render_picture(dog, library, 512, 512)).all()

@@ -33,9 +33,6 @@ COLOURS: dict[str, str] = {
 }
 """Background colours by name. A caption that names none means white."""
 
-SIZES: dict[str, float] = {"tiny": 0.35, "small": 0.55, "big": 1.12, "large": 1.12}
-"""How much larger than usual a subject is when its size is named."""
-
 DEFAULT_STYLE = "fluent"
 """The style that a caption means when it names none, so that such a caption has one answer and not four."""
 
@@ -48,12 +45,9 @@ def subject(
     style: str,
     rng: np.random.Generator,
     colour: str = "white",
-    size: str | None = None,
 ) -> str:
-    """One drawing on a background: "a small dog on a blue background, noto style"."""
-    text = _maybe(rng, 0.12, ("a picture of ", "a drawing of ", "an emoji of ", "an icon of ")) + _thing(
-        concept, rng, size
-    )
+    """One drawing on a background: "a dog on a blue background, noto style"."""
+    text = _maybe(rng, 0.12, ("a picture of ", "a drawing of ", "an emoji of ", "an icon of ")) + _thing(concept, rng)
     return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
 
 
@@ -255,16 +249,15 @@ _MISLEADING = frozenset({"cancer", "crippled", "die", "loud", "leo", "rod", "sco
 _THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
 
 
-def _thing(concept: Concept, rng: np.random.Generator, size: str | None = None) -> str:
+def _thing(concept: Concept, rng: np.random.Generator) -> str:
     """The concept by its name, or now and then by another word for it; mostly with an article."""
     name, chance = concept.name, rng.random()
     if chance < 0.5 and concept.name in EVERYDAY:
         name = choose(rng, EVERYDAY[name])
     elif chance < 0.06 and concept.group in _THINGS:
         name = choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
-    sized = f"{size} {name}" if size else name
-    article = _article(name) and _article(sized) if concept.group != "symbols" else ""
-    return f"{article} {sized}" if article and rng.random() < 0.75 else sized
+    article = _article(name) if concept.group != "symbols" else ""
+    return f"{article} {name}" if article and rng.random() < 0.75 else name
 
 
 def _article(phrase: str) -> str:

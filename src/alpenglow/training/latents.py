@@ -50,6 +50,10 @@ class PoolPlan:
         return f"{self.width}x{self.height}-{self.seed}"
 
 
+OTHER_SIZE = 0.25
+"""How often references come at a size drawn from all, where drawings may be smaller or larger than in the picture."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one step of training sees."""
@@ -91,7 +95,8 @@ class LatentPool:
     def draw(self, rng: np.random.Generator, size: int, dropout: float, bases: "Sequence[LatentPool]") -> Batch:
         """A batch whose rows have equally many references; `dropout` is the share of empty prompts.
 
-        Each of `bases` holds references at one size; all of a batch are taken from one that has them.
+        Each of `bases` holds references at one size; all of a batch are taken from one that has them, mostly from the
+        one whose drawings are as large as the pictures'.
         """
         counts = list(self.groups)
         shares = np.array([sum(weight for weight, _ in self.groups[count]) for count in counts])
@@ -102,7 +107,10 @@ class LatentPool:
         words = torch.tensor([len(self.plans) if rng.random() < dropout else row for row in rows])
         plans = [self.plans[row] for row in rows]
         holding = [base for base in bases if all(one in base.index for plan in plans for one in plan.references)]
-        base = holding[rng.integers(len(holding))]
+        fitting = [base for base in holding if base.tokens <= self.tokens] or holding
+        base = max(fitting, key=lambda base: base.tokens)
+        if rng.random() < OTHER_SIZE:
+            base = holding[rng.integers(len(holding))]
         references = [base.look_up(plan.references[i] for plan in plans) for i in range(count)]
         return Batch(self.ids[words], self.mask[words], self.look_up(plan.picture for plan in plans), references)
 

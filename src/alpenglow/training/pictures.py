@@ -18,30 +18,28 @@ from alpenglow.training.scenes import GROUND, Scene, scene_svg
 class Picture:
     """None, one or two drawings, by (concept name, style) from left to right, on a colour of COLOURS or in a scene.
 
-    `seed` is the scene's chance; `scale` is the size of the drawings relative to the usual.
+    `seed` is the scene's chance.
     """
 
     drawings: tuple[tuple[str, str], ...]
     ground: str | Scene = "white"
     seed: int = 0
-    scale: float = 1.0
 
 
 def render_picture(picture: Picture, library: Library, width: int, height: int) -> Pixels:
     """The pixels: (height, width, 3) uint8.
 
     A scene fills the frame, a single drawing is centred and fits the short side, two share the width. Nothing is drawn
-    larger than LARGEST_CELL allows.
+    larger than LARGEST_CELL allows. Something in a scene stands on its ground.
     """
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
-    in_scene = isinstance(picture.ground, Scene)
-    share = SHARE_IN_SCENE if in_scene else 1 - 2 * MARGIN
     cell = width / max(len(picture.drawings), 1)
+    size = round(min(cell, height, LARGEST_CELL) * (1 - 2 * MARGIN))
     for i, key in enumerate(picture.drawings):
-        size = round(min(cell, height, LARGEST_CELL) * share * picture.scale)
         sprite = Image.fromarray(render_rgba(library.drawings[key], size))
-        left = round((i + 0.5) * cell - size / 2)
-        top = round(GROUND * height) - _feet(sprite) if in_scene else round((height - size) / 2)
+        left, top = round((i + 0.5) * cell - size / 2), round((height - size) / 2)
+        if isinstance(picture.ground, Scene):
+            top += TOKEN * round((GROUND * height - top - _feet(sprite)) / TOKEN)
         layer = Image.new("RGBA", canvas.size)
         layer.paste(sprite, (left, top))
         canvas = Image.alpha_composite(canvas, layer)
@@ -53,12 +51,12 @@ def base_pictures(library: Library) -> tuple[Picture, ...]:
     return tuple(Picture((key,)) for key in library.drawings)
 
 
-LARGEST_CELL = 768
-"""In larger frames a drawing keeps this cell's size, so that what is learned at 1024x768 serves at 1024x1024: the same
-tokens, two rows further down."""
+LARGEST_CELL = 512
+"""In larger frames a drawing keeps this cell's size, that of the largest reference: what is learned at 512x512 serves
+at 1024x768 and 1024x1024, and a reference is copied by moving its tokens."""
 
-SHARE_IN_SCENE = 0.5
-"""How much of the short side a drawing takes in a scene."""
+TOKEN = 64
+"""Pixels of a token's side. Drawings move by whole tokens, so that each has one set of latents and not sixty-four."""
 
 
 def _ground(picture: Picture, width: int, height: int) -> Pixels:

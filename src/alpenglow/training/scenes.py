@@ -3,7 +3,7 @@
 Flat layers under a graded sky. Knows the sky and what falls from it; the ground is `scenery`, the colours are `light`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,13 +25,15 @@ def scene_svg(scene: Scene, width: int, height: int, rng: np.random.Generator) -
     light, weather = light_of(scene.time, scene.weather), WEATHERS[scene.weather]
     across = 1000 * width / height
     shining = scene.time != "dusk" and not weather.hides_orb
-    stage = Stage(across, 600.0, light, _orb_position(scene, across, rng), shining, rng)
+    ground_rng, sky_rng = rng.spawn(2)
+    stage = Stage(across, 600.0, light, _orb_position(scene, across, rng), shining, sky_rng)
+    ground = replace(stage, rng=ground_rng)  # so that a place keeps its shape at any time, in any weather
     parts = [
         _sky(stage),
         _stars(stage, STARS[scene.time]) if scene.weather in CLEAR_ENOUGH else "",
         _orb(stage, scene) if shining else "",
         _clouds(stage, weather),
-        PLACES[scene.place](stage),
+        PLACES[scene.place](ground),
         _in_the_air(stage, weather),
     ]
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {across:.2f} 1000">'
