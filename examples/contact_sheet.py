@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Draws docs/contact-sheet.jpg: 24 prompts at four sizes and two edits by the demo checkpoint, seed 1, none picked."""
+"""Draws docs/contact-sheet.jpg: 24 prompts at four sizes and four edits by the demo checkpoint, seed 1, none picked."""
 
 from pathlib import Path
 
@@ -43,10 +43,13 @@ PROMPTS: dict[tuple[int, int], tuple[str, ...]] = {
     ),
     (1024, 1024): ("a sunset at the alps", "a rocket", "a dog", "a desert at sunset", "a unicorn"),
 }
-EDITS = (
-    ("take the subject of image 1 and style it like image 0", ("style", "subject")),
-    ("put image 0 on a blue background", ("subject",)),
+EDITS: tuple[tuple[str, tuple[int, int], tuple[str, ...]], ...] = (
+    ("take the subject of image 1 and style it like image 0", (512, 512), ("style", "subject")),
+    ("take the subject of image 1 and style it like image 0", (1024, 1024), ("style", "subject")),
+    ("put image 0 on a blue background", (512, 512), ("subject",)),
+    ("place image 0 in the mountains at night", (512, 512), ("subject",)),
 )
+"""Prompt, size, and which of examples/ are image 0 and image 1."""
 
 
 def main() -> None:
@@ -55,19 +58,21 @@ def main() -> None:
     if files is None:
         raise SystemExit("The demo checkpoint is missing: train it by `python -m alpenglow.training`.")
     pipeline = Pipeline.load(find("demo"), files)
-    wanted = [(prompt, size, ()) for size, prompts in PROMPTS.items() for prompt in prompts]
-    wanted += [(prompt, (256, 256), names) for prompt, names in EDITS]
-    cells = []
-    for prompt, size, names in track(wanted, "pictures"):
-        references = tuple(np.asarray(Image.open(ROOT / "examples" / f"{name}.png").convert("RGB")) for name in names)
-        cells += [(f"image {i}", image) for i, image in enumerate(references)]
-        cells.append((f"{prompt} {size[0]}x{size[1]}", picture(pipeline, prompt, size, references)))
+    examples = {
+        name: np.asarray(Image.open(ROOT / "examples" / f"{name}.png").convert("RGB")) for name in ("style", "subject")
+    }
+    prompts = [(prompt, size) for size, prompts in PROMPTS.items() for prompt in prompts]
+    cells = [draw(pipeline, prompt, size) for prompt, size in track(prompts, "prompts")]
+    cells += [(f"examples/{name}.png", image) for name, image in examples.items()]
+    for prompt, size, names in track(EDITS, "edits"):
+        cells.append(draw(pipeline, prompt, size, *(examples[name] for name in names)))
     sheet(cells, columns=6).save(ROOT / "docs" / "contact-sheet.jpg", quality=88)
 
 
-def picture(pipeline: Pipeline, prompt: str, size: tuple[int, int], references: tuple[RGB, ...]) -> RGB:
-    """One picture, seed 1."""
-    return pipeline.draw(GenerationRequest("demo", prompt, *size, seed=1, references=references))
+def draw(pipeline: Pipeline, prompt: str, size: tuple[int, int], *references: RGB) -> tuple[str, RGB]:
+    """What was asked for, and the picture of seed 1."""
+    request = GenerationRequest("demo", prompt, *size, seed=1, references=references)
+    return f"{prompt} {size[0]}x{size[1]}", pipeline.draw(request)
 
 
 def sheet(cells: list[tuple[str, RGB]], columns: int) -> Image.Image:
