@@ -14,14 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from alpenglow.catalogue import Row, find
 from alpenglow.engine.cost import work
 from alpenglow.engine.device import best_device, describe, wait_for
+from alpenglow.engine.linears import FP8_MAX
 from alpenglow.engine.optimize import choose, optimize
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.engine.survey import speed
 from alpenglow.models.autoencoder import AutoEncoder
+from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--row", default="klein-4b")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--stored-fp8", action="store_true", help="blocks as an fp8 checkpoint has them: static scales")
     parser.add_argument("--offload", default="none", choices=["none", "text_encoder", "blocks"])
     parser.add_argument("--side", type=int, nargs="+", default=[1024, 512])
     parser.add_argument("--references", type=int, nargs="+", default=[0])
@@ -50,6 +54,9 @@ def main() -> None:
     device = torch.device(best_device() if args.device == "auto" else args.device)
     row, plan = find(args.row), choose(args.precision, device)
     networks = random_networks(row, plan.dtype, device)
+    if args.stored_fp8:
+        store_in_fp8(networks.transformer.double_blocks)
+        store_in_fp8(networks.transformer.single_blocks)
     facts: dict[str, object] = {"device": describe(device), "torch": torch.__version__, "row": row.name}
     rival = rivals(networks.transformer, plan.dtype, device) if args.peers else {}
     pipeline = Pipeline(row, optimize(networks, plan, device, args.offload), plan=plan, tiled=args.offload != "none")
@@ -123,6 +130,17 @@ def random_networks(row: Row, dtype: torch.dtype, device: torch.device) -> Netwo
         random_module(lambda: TextEncoder(a.text_encoder), dtype, device),
         Tokenizer.from_folder(demo.tokenizer, a.max_text_tokens),
     )
+
+
+def store_in_fp8(blocks: nn.Module) -> None:
+    """Every Linear with one scale for its weight and one for its activations, which lie within 16 of zero."""
+    for name, layer in list(blocks.named_modules()):
+        if isinstance(layer, nn.Linear):
+            stored = StoredFp8Linear(layer.in_features, layer.out_features)
+            scale = layer.weight.abs().amax().float() / FP8_MAX
+            stored.weight, stored.weight_scale = (layer.weight / scale).to(torch.float8_e4m3fn), scale
+            stored.input_scale = torch.full_like(scale, 16 / FP8_MAX)
+            blocks.set_submodule(name, stored)
 
 
 def rivals(transformer: Flux2Transformer, dtype: torch.dtype, device: torch.device) -> dict[str, Callable]:
