@@ -77,7 +77,7 @@ RECIPE = Recipe(
             frozenset(KINDS),
             white_only=False,
             shares=(0.08, 0.15, 0.27, 0.21, 0.22, 0.07),
-            plan=FlowPlan(steps=18_000, learning_rate=1.5e-3, hold=0.4, seed=71),
+            plan=FlowPlan(steps=16_000, learning_rate=1.5e-3, hold=0.4, seed=71),
         ),
     ),
 )
