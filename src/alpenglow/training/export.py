@@ -41,8 +41,10 @@ styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] i
 reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
 and its pictures say nothing about that model's quality.
 
-How well: at 256x256 a thing by its name and a background by its colour; at 512x512 about half of the things. Larger
-frames show landscapes in their colours and things in outline. Of references it takes colours, and hardly shapes yet.
+How well: in the default style, things by their names at every size, and backgrounds by their colours; in frames above
+512x512 a thing keeps the size that it has there. Other styles and two things in a picture are less sure, and landscapes
+are soft: colours, light and water rather than trees. References of the things are understood, alone or with another
+one's style; of anything else colours remain. Every seed draws nearly the same picture.
 
 The things: {things}.
 
