@@ -16,11 +16,12 @@ from torch import nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.cost import count
-from alpenglow.engine.device import features, keep_memory
+from alpenglow.engine.device import features
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
 from alpenglow.models.attention import rope
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+from alpenglow.settings import set_up_torch
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -107,10 +108,10 @@ def gemm_peaks(runs: int = 7, shape: tuple[int, int, int] = (768, 3072, 9216)) -
 
 
 def machine(threads: int | None) -> dict[str, object]:
-    """Set the threads, keep memory, and say what this ran on."""
+    """Set torch up as the server does, and its threads, and say what this ran on."""
     if threads:
         torch.set_num_threads(threads)
-    keep_memory()
+    set_up_torch()
     return {
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

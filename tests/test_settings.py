@@ -1,5 +1,7 @@
 """Where settings come from, which source wins, and how a bad value is told."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,23 @@ def test_hugging_faces_cache_is_where_its_own_tools_keep_it(monkeypatch: pytest.
     assert Settings.load().hub_cache_dir == tmp_path / "hub"
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
     assert Settings.load().hub_cache_dir == tmp_path / "elsewhere"
+
+
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[madvise]" not in HUGE_PAGES.read_text(),
+    reason="the kernel does not give huge pages on request",
+)
+def test_torch_takes_large_tensors_in_huge_pages() -> None:
+    """Set up after the engine was imported, as the commands do it: torch must not have read its variable before."""
+    program = """
+import alpenglow.engine.assemble, torch
+from alpenglow.settings import set_up_torch
+set_up_torch()
+tensor = torch.ones(2**24)
+print(next(line.split()[1] for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(told.stdout) * 1024 >= 2**25

@@ -188,9 +188,14 @@ def local_ledger() -> SecretStr:
     return SecretStr(f"sqlite:///{data / 'alpenglow' / 'ledger.db'}")
 
 
-def keep_compiled() -> None:
-    """Have torch keep compiled kernels where they outlive a restart, unless its own variable says where."""
+def set_up_torch() -> None:
+    """Tell torch by its own variables, unless they say otherwise, where to keep compiled kernels and to use huge pages.
+
+    The kernels outlive a restart. Tensors of megabytes come in pages of 2 MB on Linux: in pages of 4 kB, fresh ones
+    cost a decode a third of its time. torch reads this once, before its first tensor.
+    """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_cache_dir() / "compiled"))
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _cache_dir() -> Path:

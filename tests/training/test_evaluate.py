@@ -45,9 +45,10 @@ def test_questions_ask_for_what_they_expect(library):
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
 
 
-def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library):
+@pytest.mark.parametrize("side", [256, 512])
+def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, side):
     """A third of what it was taught, judged among every thing that the style draws, taught or not."""
-    questions = list(named(library.only(RECIPE.concepts), "fluent", 256, 256))[::3]
+    questions = list(named(library.only(RECIPE.concepts), "fluent", side, side))[::3]
     result = score(pipeline, judge, questions)
     assert result.top1 >= 0.8
     assert result.top5 >= 0.9

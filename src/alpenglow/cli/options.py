@@ -58,9 +58,9 @@ def open_engine(settings: Settings) -> tuple[Engine, Loader]:
     """The engine that the settings describe, and what to start it with."""
     from alpenglow.engine.assemble import assemble
     from alpenglow.engine.scheduler import Limits
-    from alpenglow.settings import keep_compiled
+    from alpenglow.settings import set_up_torch
 
-    keep_compiled()
+    set_up_torch()
     return assemble(
         settings.models,
         settings.models_dir,

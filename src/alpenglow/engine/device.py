@@ -61,15 +61,14 @@ def wait_for(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-MMAP_MAX, TRIM_THRESHOLD, TOP_PAD, ARENA_MAX = -4, -1, -2, -8
-"""Names of glibc's malloc.h."""
+MMAP_THRESHOLD = -3
+"""Its number in glibc's malloc.h."""
 
 
-def keep_memory() -> None:
-    """Have glibc keep 256 MB of what tensors free: fresh pages for each large one cost a block a third of its time.
+def give_back_large_tensors() -> None:
+    """Have glibc return tensors of 16 MB and more as soon as they are freed, instead of filling their place bit by bit.
 
-    And have one heap for all threads, so that what is kept is kept once: for those that start after this call.
+    Left alone it moves this limit up to 32 MB, and pictures of many sizes leave holes that the next one does not fit.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**28), (TOP_PAD, 2**20), (ARENA_MAX, 1)):
-            libc.mallopt(option, value)
+        libc.mallopt(MMAP_THRESHOLD, 2**24)

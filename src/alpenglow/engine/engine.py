@@ -12,7 +12,6 @@ from threading import Condition, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
-from alpenglow.engine.device import keep_memory
 from alpenglow.engine.job import Job
 from alpenglow.engine.scheduler import Limits, Scheduler
 from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, UnknownModel
@@ -126,7 +125,6 @@ class Engine:
 
     def start(self, loader: Loader) -> None:
         """Load and then run the loop in the engine's own thread. Returns at once; a failure shows in `status()`."""
-        keep_memory()  # before there is a thread that could take a heap of its own
         self._thread = Thread(target=self._run, args=(loader,), name="engine", daemon=True)
         self._thread.start()
 

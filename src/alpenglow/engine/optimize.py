@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from alpenglow.engine.device import features, keep_memory
+from alpenglow.engine.device import features, give_back_large_tensors
 from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
 from alpenglow.engine.offload import Offload, arrange
 from alpenglow.errors import SettingsError
@@ -94,7 +94,7 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
     1024x1024 on two cores (BENCHMARKS.md).
     """
     if device.type == "cpu":
-        keep_memory()
+        give_back_large_tensors()
     replace_stored(networks.transformer, plan)
     if plan.linear is not None:
         for block in blocks_of(networks):

@@ -23,7 +23,7 @@ from alpenglow.engine.pipeline import Pipeline
 from alpenglow.request import RGB, GenerationRequest
 from alpenglow.training.captions import DEFAULT_STYLE
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
-from alpenglow.training.pictures import Picture, render_picture
+from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.recipe import RECIPE
 from alpenglow.weights import hub
 
@@ -143,9 +143,7 @@ def restyled(library: Library, style: str, width: int, height: int) -> Iterator[
     """The documented edit: a thing in the default style, to be drawn like the next one in `style`."""
     names = [name for name in library.concepts if {DEFAULT_STYLE, style} <= set(library.styles_of(name))]
     for content, model in zip(names, [*names[1:], names[0]], strict=True):
-        references = tuple(
-            render_picture(Picture((key,)), library, 256, 256) for key in ((model, style), (content, DEFAULT_STYLE))
-        )
+        references = tuple(reference(key, library, width) for key in ((model, style), (content, DEFAULT_STYLE)))
         prompt = "take the subject of image 1 and style it like image 0"
         yield Question(prompt, width, height, ((content, style),), references)
 
@@ -155,8 +153,13 @@ def moved(library: Library, width: int, height: int) -> Iterator[Question]:
     names = [name for name in library.concepts if (name, DEFAULT_STYLE) in library.drawings]
     for left, right in zip(names, [*names[1:], names[0]], strict=True):
         expected = ((left, DEFAULT_STYLE), (right, DEFAULT_STYLE))
-        references = tuple(render_picture(Picture((key,)), library, 256, 256) for key in expected)
+        references = tuple(reference(key, library, width) for key in expected)
         yield Question("put image 0 beside image 1", width, height, expected, references)
+
+
+def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
+    """A drawing as large as in a picture of this width."""
+    return render_picture(Picture((key,)), library, min(width, LARGEST_CELL), min(width, LARGEST_CELL))
 
 
 Ask = Callable[[Library], Iterator[Question]]
@@ -165,9 +168,10 @@ SETS: dict[str, Ask] = {
     "named, fluent, 512x512": lambda library: named(library, DEFAULT_STYLE, 512, 512),
     "named, fluent, 1024x768": lambda library: named(library, DEFAULT_STYLE, 1024, 768),
     "named, fluent, 1024x1024": lambda library: named(library, DEFAULT_STYLE, 1024, 1024),
-    "two things, 256x256": lambda library: pairs(library, 256, 256),
+    "two things, 512x512": lambda library: pairs(library, 512, 512),
     "restyled like noto, 256x256": lambda library: restyled(library, "noto", 256, 256),
-    "two references beside each other, 256x256": lambda library: moved(library, 256, 256),
+    "restyled like noto, 512x512": lambda library: restyled(library, "noto", 512, 512),
+    "two references beside each other, 512x512": lambda library: moved(library, 512, 512),
 }
 """What is asked, by title."""
 
