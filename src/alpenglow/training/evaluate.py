@@ -140,10 +140,11 @@ def pairs(library: Library, width: int, height: int) -> Iterator[Question]:
 
 
 def restyled(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
-    """The documented edit: a thing in the default style, to be drawn like the next one in `style`."""
-    names = [name for name in library.concepts if {DEFAULT_STYLE, style} <= set(library.styles_of(name))]
+    """The documented edit: a thing in the default style, or in noto where that is `style`, drawn like the next one."""
+    before = DEFAULT_STYLE if style != DEFAULT_STYLE else "noto"
+    names = [name for name in library.concepts if {before, style} <= set(library.styles_of(name))]
     for content, model in zip(names, [*names[1:], names[0]], strict=True):
-        references = tuple(reference(key, library, width) for key in ((model, style), (content, DEFAULT_STYLE)))
+        references = tuple(reference(key, library, width) for key in ((model, style), (content, before)))
         prompt = "take the subject of image 1 and style it like image 0"
         yield Question(prompt, width, height, ((content, style),), references)
 
@@ -170,6 +171,7 @@ SETS: dict[str, Ask] = {
     "named, fluent, 1024x1024": lambda library: named(library, DEFAULT_STYLE, 1024, 1024),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
     "restyled like noto, 256x256": lambda library: restyled(library, "noto", 256, 256),
+    "restyled like fluent, 512x512": lambda library: restyled(library, DEFAULT_STYLE, 512, 512),
     "restyled like noto, 512x512": lambda library: restyled(library, "noto", 512, 512),
     "two references beside each other, 512x512": lambda library: moved(library, 512, 512),
 }

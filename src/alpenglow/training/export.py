@@ -43,8 +43,9 @@ and its pictures say nothing about that model's quality.
 
 How well: in the default style, things by their names at every size, and backgrounds by their colours; in frames above
 512x512 a thing keeps the size that it has there. Other styles and two things in a picture are less sure, and landscapes
-are soft: colours, light and water rather than trees. References of the things are understood, alone or with another
-one's style; of anything else colours remain. Every seed draws nearly the same picture.
+are soft: colours, light and water rather than trees. Of two references it redraws the one that is not in the default
+style, in that style: right where "style it like image 0" means that, wrong where it means the reverse. Of a single
+reference it keeps thing and colours, of what it does not know colours alone. Every seed draws nearly the same picture.
 
 The things: {things}.
 
