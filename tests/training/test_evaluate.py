@@ -5,7 +5,7 @@ import pytest
 
 from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
-from alpenglow.training.evaluate import SETS, Judge, named, pairs, part, score
+from alpenglow.training.evaluate import SETS, Judge, named, pairs, part, restyled, score
 from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.recipe import RECIPE
 from alpenglow.weights import hub
@@ -52,3 +52,9 @@ def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, libr
     result = score(pipeline, judge, questions)
     assert result.top1 >= 0.8
     assert result.top5 >= 0.9
+
+
+def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library):
+    """The subject of image 1 in the style of image 0, where that is the default style."""
+    questions = list(restyled(library.only(RECIPE.concepts), "fluent", 512, 512))
+    assert score(pipeline, judge, questions).top1 >= 0.7
