@@ -136,11 +136,8 @@ def store_in_fp8(blocks: nn.Module) -> None:
     """Every Linear with one scale for its weight and one for its activations, which lie within 16 of zero."""
     for name, layer in list(blocks.named_modules()):
         if isinstance(layer, nn.Linear):
-            stored = StoredFp8Linear(layer.in_features, layer.out_features)
-            scale = layer.weight.abs().amax().float() / FP8_MAX
-            stored.weight, stored.weight_scale = (layer.weight / scale).to(torch.float8_e4m3fn), scale
-            stored.input_scale = torch.full_like(scale, 16 / FP8_MAX)
-            blocks.set_submodule(name, stored)
+            most = layer.weight.new_full((), 16 / FP8_MAX, dtype=torch.float32)
+            blocks.set_submodule(name, StoredFp8Linear.of(layer, most))
 
 
 def rivals(transformer: Flux2Transformer, dtype: torch.dtype, device: torch.device) -> dict[str, Callable]:

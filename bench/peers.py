@@ -144,7 +144,7 @@ def write_files(transformer: Flux2Transformer, folder: Path) -> None:
 
 
 def sdcpp(args: argparse.Namespace, folder: Path, kind: str) -> float:
-    """Its seconds a step: of the time between its progress reports, the median."""
+    """Its seconds a step: the median time between its progress reports."""
     child = [str(args.sdcpp), str(Path(__file__).with_name("sdcpp_child.py")), str(folder), kind, str(args.side)]
     done = subprocess.run(
         [*child, str(args.threads or torch.get_num_threads())], capture_output=True, text=True, check=False

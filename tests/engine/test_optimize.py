@@ -14,6 +14,7 @@ from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinea
 from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, blocks_of, choose, optimize
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.errors import SettingsError
+from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.request import RGB, GenerationRequest
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
@@ -131,10 +132,8 @@ def write_fp8(folder: Path) -> hub.Files:
             )
     pipeline.draw(GenerationRequest("demo", "a red apple", 256, 256, seed=3))
     for name, most in largest.items():
-        weight = tensors[f"{name}.weight"]
-        scale = weight.abs().max() / FP8_MAX
-        tensors |= {f"{name}.weight": (weight / scale).to(torch.float8_e4m3fn), f"{name}.weight_scale": scale}
-        tensors[f"{name}.input_scale"] = most / FP8_MAX
+        stored = StoredFp8Linear.of(transformer.get_submodule(name), most / FP8_MAX).state_dict()
+        tensors |= {f"{name}.{leaf}": tensor for leaf, tensor in stored.items()}
     save_file(tensors, folder / "flux-fp8.safetensors")
     return replace(hub.Files.in_folder(hub.BUNDLED / "demo"), transformer=folder / "flux-fp8.safetensors")
 

@@ -5,13 +5,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from alpenglow.catalogue import find
 from alpenglow.errors import AlpenglowError
+from alpenglow.imaging import REFERENCE_SIDE
 from alpenglow.training import captions
 from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, render, render_rgba, render_svg
 from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_prompts
 from alpenglow.training.examples import render as render_plan
 from alpenglow.training.light import LIGHTS, WEATHERS
-from alpenglow.training.pictures import TOKEN, Picture, base_pictures, render_picture
+from alpenglow.training.pictures import LARGEST_CELL, TOKEN, Picture, base_pictures, render_picture
 from alpenglow.training.scenery import PLACES
 from alpenglow.training.scenes import GROUND, SCENES, Scene, scene_svg
 
@@ -216,6 +218,11 @@ def test_a_figure_stands_in_its_scene_moved_by_whole_tokens(library, width, heig
     moved = stood[:, 0].max() - floated[:, 0].max()
     assert min(moved % TOKEN, -moved % TOKEN) <= 1
     assert abs(stood[:, 1].min() - floated[:, 1].min()) <= 1
+
+
+def test_drawings_keep_to_the_demos_tokens_and_to_the_largest_reference():
+    assert find("demo").grid == TOKEN
+    assert REFERENCE_SIDE == LARGEST_CELL
 
 
 def test_a_place_keeps_its_shape_at_any_time():

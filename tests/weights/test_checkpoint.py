@@ -38,18 +38,14 @@ def write(path: Path, tensors: dict[str, Tensor]) -> Path:
 FP8 = torch.float8_e4m3fn
 
 
-def published_fp8(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def published_fp8(network: nn.Module) -> dict[str, Tensor]:
     """As the transformer's makers publish it in fp8: every Linear of the blocks with its two scales."""
-    made: dict[str, Tensor] = {}
-    for key, tensor in tensors.items():
-        if tensor.dim() == 2 and "_blocks." in key:
-            scale = tensor.abs().max().float() / torch.finfo(FP8).max
-            layer = key.removesuffix(".weight")
-            made |= {key: (tensor / scale).to(FP8), f"{layer}.weight_scale": scale}
-            made[f"{layer}.input_scale"] = torch.tensor(0.05)
-        else:
-            made[key] = tensor
-    return made
+    tensors = dict(network.state_dict())
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Linear) and "_blocks." in name:
+            stored = StoredFp8Linear.of(layer, torch.tensor(0.05)).state_dict()
+            tensors |= {f"{name}.{leaf}": tensor for leaf, tensor in stored.items()}
+    return tensors
 
 
 def write_shards(folder: Path, stem: str, tensors: dict[str, Tensor]) -> Path:
@@ -133,7 +129,7 @@ def test_a_language_model_loads_with_all_that_is_not_needed(text_encoder: nn.Mod
 def test_linears_that_are_stored_in_fp8_stay_so_with_their_scales(
     transformer: nn.Module, tmp_path: Path, layout: str
 ) -> None:
-    tensors = published_fp8(transformer.state_dict())
+    tensors = published_fp8(transformer)
     exported = {f"model.diffusion_model.{key}" if layout == "repackaged BFL" else key: t for key, t in tensors.items()}
     file = write(tmp_path / "flux.safetensors", exported)
     loaded = load(empty(transformer), file, dtype=torch.bfloat16)
@@ -147,7 +143,7 @@ def test_linears_that_are_stored_in_fp8_stay_so_with_their_scales(
 
 
 def test_an_fp8_layer_without_its_scale_is_named(transformer: nn.Module, tmp_path: Path) -> None:
-    tensors = published_fp8(transformer.state_dict())
+    tensors = published_fp8(transformer)
     del tensors["single_blocks.0.linear1.input_scale"]
     file = write(tmp_path / "flux.safetensors", tensors)
     with pytest.raises(WeightsError, match=r"1 missing: single_blocks\.0\.linear1\.input_scale"):
@@ -155,13 +151,13 @@ def test_an_fp8_layer_without_its_scale_is_named(transformer: nn.Module, tmp_pat
 
 
 def test_a_stored_fp8_layer_is_the_linear_of_its_numbers() -> None:
-    layer = StoredFp8Linear(24, 16)
-    weight = torch.randn(16, 24, generator=torch.Generator().manual_seed(0))
-    layer.weight, layer.weight_scale, layer.input_scale = (weight / 0.02).to(FP8), torch.tensor(0.02), torch.tensor(0.1)
+    linear = nn.Linear(24, 16, bias=False)
+    layer = StoredFp8Linear.of(linear, torch.tensor(0.1))
     x = torch.randn(3, 5, 24, generator=torch.Generator().manual_seed(1))
     assert torch.equal(layer(x), layer.plain(torch.float32)(x))
     rounding = 2**-4  # e4m3 has three bits of mantissa
-    assert ((layer.plain(torch.float32).weight - weight).abs() <= rounding * weight.abs() + 1e-4).all()
+    error = (layer.plain(torch.float32).weight - linear.weight).abs()
+    assert (error <= rounding * linear.weight.abs() + 1e-4).all()
 
 
 Edit = Callable[[dict[str, Tensor]], object]

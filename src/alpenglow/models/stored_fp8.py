@@ -23,6 +23,15 @@ class StoredFp8Linear(nn.Module):
     weight_scale: Tensor
     input_scale: Tensor
 
+    @classmethod
+    def of(cls, linear: nn.Linear, input_scale: Tensor) -> "StoredFp8Linear":
+        """As a checkpoint's maker would store `linear`: one scale, by which its largest weight just fits."""
+        made = cls(linear.in_features, linear.out_features)
+        made.weight_scale = linear.weight.detach().abs().amax().float() / torch.finfo(made.weight.dtype).max
+        made.weight = (linear.weight.detach() / made.weight_scale).to(made.weight.dtype)
+        made.input_scale = input_scale
+        return made
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N), by the weight in x's dtype."""
         return F.linear(x, self.dequantised(x.dtype))
