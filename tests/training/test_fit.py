@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from alpenglow.catalogue import find
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
@@ -16,10 +17,12 @@ from alpenglow.training.examples import Plan
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
 from alpenglow.training.fit_flow import Flow, FlowPlan, fit_flow, initialise_flow
 from alpenglow.training.latents import LatentPool
-from alpenglow.training.linear_start import channel_weights, start_linear
+from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
 from alpenglow.training.pictures import Picture
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
+from alpenglow.weights import hub
+from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
 
 AUTOENCODER = AutoEncoderConfig(
@@ -71,6 +74,17 @@ def test_the_linear_start_whitens_latents_and_keeps_the_colours(
     weights = channel_weights(autoencoder)
     assert weights.shape == (AUTOENCODER.token_channels,)
     assert weights[0] > weights[-1] > 0
+
+
+def test_one_matrix_encodes_as_the_bundled_encoder_does() -> None:
+    files = hub.find("demo", None)
+    assert files is not None
+    model = load_networks(find("demo").architecture, files, torch.float32).autoencoder
+    pictures = torch.rand(2, 3, 128, 192, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        difference = linear_encoder(model)(pictures) - model.encode(pictures)
+    # Latents are kept in fp16, which rounds those of the largest size, 8, by as much.
+    assert difference.abs().max() < 0.004
 
 
 def test_the_decoder_learns_details_and_resumes(

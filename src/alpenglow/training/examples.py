@@ -36,15 +36,15 @@ class Example:
 
 
 KINDS: dict[str, float] = {
-    "subject": 0.36,
-    "scene": 0.14,
-    "subject at scene": 0.1,
+    "subject": 0.32,
+    "scene": 0.08,
+    "subject at scene": 0.12,
     "pair": 0.08,
-    "restyle": 0.14,
-    "recolour": 0.07,
-    "beside": 0.04,
-    "place": 0.04,
-    "make style": 0.03,
+    "restyle": 0.2,
+    "recolour": 0.05,
+    "beside": 0.06,
+    "place": 0.05,
+    "make style": 0.04,
 }
 """The kinds of example and how often each is drawn. The last five have references, all of them base pictures."""
 
@@ -137,7 +137,7 @@ class Sampler:
         return Plan("pair", caption, Picture(((left.name, style), (right.name, style)), colour))
 
     def _restyle(self, rng: np.random.Generator) -> Plan:
-        concept, style = self._drawing(rng)
+        concept, style = self._drawing_in_any_style(rng)
         content = Picture(((concept.name, self._other_style(concept, style, rng)),))
         model = Picture(((self._other(concept, style, rng).name, style),))
         swapped = rng.random() < 0.4
@@ -164,7 +164,7 @@ class Sampler:
         return Plan("place", captions.place(where, rng), Picture(drawing, where, seed), (Picture(drawing),))
 
     def _make_style(self, rng: np.random.Generator) -> Plan:
-        concept, style = self._drawing(rng)
+        concept, style = self._drawing_in_any_style(rng)
         reference = Picture(((concept.name, self._other_style(concept, style, rng)),))
         return Plan("make style", captions.make_style(style, rng), Picture(((concept.name, style),)), (reference,))
 
@@ -193,6 +193,11 @@ class Sampler:
             concept = self._concepts[_pick(self._popularity, rng)]
             if (concept.name, style) in self.library.drawings:
                 return concept, style
+
+    def _drawing_in_any_style(self, rng: np.random.Generator) -> tuple[Concept, str]:
+        """A concept and a style, each style as likely: were one common, guessing it would pay more than looking."""
+        concept = self._concepts[_pick(self._popularity, rng)]
+        return concept, captions.choose(rng, self.library.styles_of(concept.name))
 
     def _other(self, concept: Concept, style: str, rng: np.random.Generator) -> Concept:
         """Another concept that `style` draws."""

@@ -22,6 +22,7 @@ from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, load_drawings
 from alpenglow.training.examples import KINDS, STYLE_WEIGHTS, Plan, Sampler
+from alpenglow.training.linear_start import linear_encoder
 from alpenglow.training.pictures import Picture, base_pictures, render_picture
 from alpenglow.training.run import worker_count
 from alpenglow.weights.tokenizer import Tokenizer
@@ -159,13 +160,12 @@ def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Pictu
 def _encode(
     plan: PoolPlan, pictures: list[Picture], packages: Path, autoencoder: AutoEncoder
 ) -> Iterable[NDArray[np.float16]]:
-    autoencoder.eval()
+    encode = linear_encoder(autoencoder.eval())
     with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(packages,)) as workers:
         render = partial(_render, plan.width, plan.height)
         pixels = iter(track(workers.map(render, pictures, chunksize=8), f"latents at {plan.name}", total=len(pictures)))
         while chunk := list(islice(pixels, 8)):
-            latents = autoencoder.encode(to_signed(np.stack(chunk)))
-            yield latents.half().contiguous().numpy()
+            yield encode(to_signed(np.stack(chunk))).half().contiguous().numpy()
 
 
 _library: list[Library] = []  # one a worker process

@@ -10,7 +10,7 @@ a large constant make the norm's divisor the same for every picture.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -100,6 +100,25 @@ def fit_decoder(model: AutoEncoder, latents: Sequence[Tensor], pictures: Sequenc
     _fill(last, [(rgb, rgb, eye), (slice(3, 6), rgb, -eye)], constants)
     _settle_norm(decoder.norm_out, constants, 6, COLOUR_POWER)
     _fill(decoder.conv_out, [(rgb, rgb, eye), (rgb, slice(3, 6), -eye)])
+
+
+@torch.no_grad()
+def linear_encoder(model: AutoEncoder) -> Callable[[Tensor], Tensor]:
+    """The encoder as one matrix from the pixels of a token to its channels: the same latents fifty times as fast.
+
+    Takes pictures (B, 3, H, W) in [-1, 1], gives what `model.encode` gives, (B, C, h, w), within some thousandths: the
+    tricks above are not linear to the last digit.
+    """
+    side = model.config.grid
+    bias = model.encode(torch.zeros(1, 3, side, side))[0, :, 0, 0]
+    units = torch.eye(3 * side * side).unflatten(1, (3, side, side))
+    matrix = torch.cat([model.encode(some)[:, :, 0, 0] for some in units.split(64)]) - bias  # (3 * side * side, C)
+
+    def encode(pictures: Tensor) -> Tensor:
+        blocks = F.pixel_unshuffle(pictures, side)  # (B, 3 * side * side, h, w)
+        return torch.einsum("bkhw,kc->bchw", blocks, matrix) + bias[:, None, None]
+
+    return encode
 
 
 def channel_weights(model: AutoEncoder) -> Tensor:

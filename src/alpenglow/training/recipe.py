@@ -40,8 +40,10 @@ class Recipe:
 
 
 CONCEPTS = frozenset(FAVOURITES.split())
-COPIES = frozenset({"recolour"})
+COPIES = frozenset({"recolour", "place"})
 """Edits that copy a reference and need not know what it shows: learned from every drawing there is."""
+
+LANDSCAPES = frozenset({"scene"})
 
 RECIPE = Recipe(
     decoder=(
@@ -50,34 +52,47 @@ RECIPE = Recipe(
     ),
     vocabulary_captions=60_000,
     pools=(
-        PoolPlan(256, 256, pictures=3_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
+        PoolPlan(256, 256, pictures=6_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
         PoolPlan(256, 256, pictures=5_000, plans=200_000, concepts=CONCEPTS),
-        PoolPlan(512, 512, pictures=2_500, plans=150_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS, bases=True),
+        PoolPlan(512, 512, pictures=5_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
+        PoolPlan(512, 512, pictures=2_500, plans=150_000, concepts=CONCEPTS),
         PoolPlan(1024, 768, pictures=900, plans=80_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
         PoolPlan(1024, 1024, pictures=900, plans=80_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
         PoolPlan(768, 1024, pictures=300, plans=40_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
+        PoolPlan(512, 512, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
+        PoolPlan(1024, 768, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
+        PoolPlan(1024, 1024, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
+        PoolPlan(768, 1024, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
+        PoolPlan(1024, 576, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
     ),
     concepts=CONCEPTS,
     flow=(
         # What words mean is learned soonest from single things on white, first small, then large. Everything at once
-        # learned colours alone. The bundled checkpoint's first stage was an earlier form of this one: BENCHMARKS.md.
+        # learned colours alone. The bundled checkpoint's first stages were earlier forms of these: BENCHMARKS.md.
         FlowStage(
             frozenset({"subject", "scene"}),
             white_only=True,
-            shares=(0, 1, 0, 0, 0, 0),
+            shares=(0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
             plan=FlowPlan(steps=7_000, learning_rate=2e-3, seed=65),
         ),
         FlowStage(
             frozenset({"subject", "scene"}),
             white_only=True,
-            shares=(0, 0.1, 0.36, 0.22, 0.22, 0.1),
+            shares=(0, 0.1, 0, 0.36, 0.22, 0.22, 0.1, 0, 0, 0, 0, 0),
             plan=FlowPlan(steps=6_000, learning_rate=1.5e-3, hold=0.9, seed=70),
         ),
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares=(0.08, 0.15, 0.27, 0.21, 0.22, 0.07),
+            shares=(0.08, 0.15, 0, 0.27, 0.21, 0.22, 0.07, 0, 0, 0, 0, 0),
             plan=FlowPlan(steps=16_000, learning_rate=1.5e-3, hold=0.4, seed=71),
+        ),
+        # Landscapes, and edits that copy or restyle, each at a share that it can be learned from.
+        FlowStage(
+            frozenset(KINDS),
+            white_only=False,
+            shares=(0.06, 0.1, 0.13, 0.22, 0.06, 0.06, 0.02, 0.05, 0.12, 0.12, 0.03, 0.03),
+            plan=FlowPlan(steps=15_000, learning_rate=1.2e-3, hold=0.45, seed=72),
         ),
     ),
 )
