@@ -82,7 +82,12 @@ def beside(left: int, right: int, rng: np.random.Generator) -> str:
 
 def recolour(colour: str, rng: np.random.Generator) -> str:
     """The reference on another background."""
-    return finish(choose(rng, RECOLOUR).format(colour=colour, a=_article(colour)), rng)
+    return finish(choose(rng, RECOLOUR).format(colour=colour, a=_article(colour), image=0), rng)
+
+
+def recolour_one(image: int, colour: str, rng: np.random.Generator) -> str:
+    """One of several references on another background."""
+    return finish(choose(rng, RECOLOUR[:-1]).format(colour=colour, a=_article(colour), image=image), rng)
 
 
 def place(where: Scene, rng: np.random.Generator) -> str:
@@ -123,11 +128,11 @@ BESIDE = (
     "image {left} and image {right} side by side",
 )
 RECOLOUR = (
-    "image 0 on {a} {colour} background",
-    "put image 0 on {a} {colour} background",
-    "the subject of image 0 on {a} {colour} background",
+    "image {image} on {a} {colour} background",
+    "put image {image} on {a} {colour} background",
+    "the subject of image {image} on {a} {colour} background",
+    "change the background of image {image} to {colour}",
     "make the background {colour}",
-    "change the background of image 0 to {colour}",
 )
 PLACE = (
     "place image 0 {at}",

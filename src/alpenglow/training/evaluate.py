@@ -1,16 +1,19 @@
 """`python -m alpenglow.training.evaluate`: says in numbers what a demo checkpoint has learned.
 
 A generated picture is right when, of all things that are drawn in its style, the one asked for looks most like it
-(top 1) or is among the five that do (top 5). Seeds are counted up from 1: nothing is picked. Knows no training.
+(top 1) or is among the five that do (top 5); a landscape is compared with all landscapes. Seeds are counted up from 1:
+nothing is picked. Beside that: how far the autoencoder's pictures are from what went in. Knows no training.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 from numpy.typing import NDArray
 from PIL import Image
@@ -20,12 +23,16 @@ from rich.table import Table
 
 from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
+from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.request import RGB, GenerationRequest
-from alpenglow.training.captions import DEFAULT_STYLE
+from alpenglow.training.captions import AT_TIME, COLOURS, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
+from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.recipe import RECIPE
+from alpenglow.training.scenes import SCENES
 from alpenglow.weights import hub
+from alpenglow.weights.networks import load_networks
 
 SIDE = 32
 """Pictures are compared at this many pixels a side: what they show at a glance."""
@@ -33,16 +40,14 @@ SIDE = 32
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt with its references, the size to draw it at, and what has to be found where.
-
-    `expected` are drawings by (concept, style), from left to right, as they would stand in the right answer.
-    """
+    """A prompt with its references, the size and guidance to draw it with, and the right answer."""
 
     prompt: str
     width: int
     height: int
-    expected: tuple[tuple[str, str], ...]
+    right: Picture
     references: tuple[RGB, ...] = ()
+    guidance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,35 +63,40 @@ class Score:
 
 
 class Judge:
-    """Knows how everything is drawn in every style, and says what a picture shows."""
+    """Knows how everything looks in every style, and every landscape, and says what a picture shows."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self._looks: dict[tuple[str, int, int, int, int], tuple[list[str], NDArray[np.float32]]] = {}
+        self._looks: dict[tuple[int, int, int, tuple[Picture, ...]], NDArray[np.float32]] = {}
 
-    def rank(self, image: RGB, place: int, places: int, style: str) -> list[str]:
-        """The concepts of a style, the most alike first, for the drawing at one of `places` beside each other."""
-        concepts, looks = self._looks_of(style, place, places, image.shape[1], image.shape[0])
-        distances = np.square(looks - glance(part(image, place, places))).mean((1, 2, 3))
-        return [concepts[i] for i in np.argsort(distances)]
+    def ranks(self, image: RGB, right: Picture) -> list[int]:
+        """For each drawing of the right answer, or for its landscape: how many others the picture looks more like."""
+        if not right.drawings:
+            return [self._rank(image, 0, 1, right, tuple(Picture((), scene) for scene in SCENES))]
+        places = len(right.drawings)
+        found = []
+        for place, (concept, style) in enumerate(right.drawings):
+            names = (name for name, drawn_in in self.library.drawings if drawn_in == style)
+            others = tuple(Picture(((name, style),) * places) for name in names)
+            found.append(self._rank(image, place, places, Picture(((concept, style),) * places), others))
+        return found
 
-    def error(self, image: RGB, question: Question) -> float:
+    def error(self, image: RGB, right: Picture) -> float:
         """Mean squared difference to what was asked for, as it would be drawn."""
-        right = render_picture(Picture(question.expected), self.library, question.width, question.height)
-        return float(np.square(glance(image) - glance(right)).mean())
+        drawn = render_picture(right, self.library, image.shape[1], image.shape[0])
+        return float(np.square(glance(image) - glance(drawn)).mean())
 
-    def _looks_of(
-        self, style: str, place: int, places: int, width: int, height: int
-    ) -> tuple[list[str], NDArray[np.float32]]:
-        key = (style, place, places, width, height)
+    def _rank(self, image: RGB, place: int, places: int, right: Picture, others: tuple[Picture, ...]) -> int:
+        height, width = image.shape[:2]
+        key = (width, height, place, others)
         if key not in self._looks:
-            concepts = [name for name, drawn_in in self.library.drawings if drawn_in == style]
             pictures = (
-                render_picture(Picture(((name, style),) * places), self.library, width, height)
-                for name in track(concepts, f"{style} at {width}x{height}", transient=True)
+                render_picture(picture, self.library, width, height)
+                for picture in track(others, f"what there is at {width}x{height}", transient=True)
             )
-            self._looks[key] = concepts, np.stack([glance(part(picture, place, places)) for picture in pictures])
-        return self._looks[key]
+            self._looks[key] = np.stack([glance(part(picture, place, places)) for picture in pictures])
+        distances = np.square(self._looks[key] - glance(part(image, place, places))).mean((1, 2, 3))
+        return int((distances < distances[others.index(right)]).sum())
 
 
 def part(image: RGB, place: int, places: int) -> RGB:
@@ -105,12 +115,8 @@ def score(pipeline: Pipeline, judge: Judge, questions: Sequence[Question], title
     found: list[tuple[bool, bool, float]] = []
     for seed, question in enumerate(track(questions, title, transient=True), 1):
         image = draw(pipeline, question, seed)
-        places = len(question.expected)
-        ranks = [
-            judge.rank(image, place, places, style).index(concept)
-            for place, (concept, style) in enumerate(question.expected)
-        ]
-        found.append((max(ranks) < 1, max(ranks) < 5, judge.error(image, question)))
+        worst = max(judge.ranks(image, question.right))
+        found.append((worst < 1, worst < 5, judge.error(image, question.right)))
     top1, top5, error = (float(column) for column in np.mean(found, axis=0))
     return Score(len(questions), top1, top5, error)
 
@@ -118,25 +124,54 @@ def score(pipeline: Pipeline, judge: Judge, questions: Sequence[Question], title
 def draw(pipeline: Pipeline, question: Question, seed: int) -> RGB:
     """The picture that a user would get."""
     request = GenerationRequest(
-        pipeline.row.name, question.prompt, question.width, question.height, seed, references=question.references
+        pipeline.row.name,
+        question.prompt,
+        question.width,
+        question.height,
+        seed,
+        guidance=question.guidance,
+        references=question.references,
     )
     return pipeline.draw(request)
 
 
-def named(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
+def named(library: Library, style: str, width: int, height: int, guidance: float | None = None) -> Iterator[Question]:
     """Every thing by its name, in a style that is named unless it is the one that goes without saying."""
     for concept in library.concepts:
         if (concept, style) in library.drawings:
             prompt = f"a {concept}" if style == DEFAULT_STYLE else f"a {concept}, {style} style"
-            yield Question(prompt, width, height, ((concept, style),))
+            yield Question(prompt, width, height, Picture(((concept, style),)), guidance=guidance)
+
+
+def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
+    """Every thing by the other words for it, which its name does not hold."""
+    for concept in library.concepts.values():
+        for word in (*EVERYDAY.get(concept.name, ()), *concept.keywords):
+            if concept.name not in word:
+                yield Question(f"a {word}", width, height, Picture(((concept.name, DEFAULT_STYLE),)))
+
+
+def on_colours(library: Library, width: int, height: int) -> Iterator[Question]:
+    """Every thing on a coloured background, all colours in turn."""
+    colours = [colour for colour in COLOURS if colour != "white"]
+    for i, concept in enumerate(library.concepts):
+        colour = colours[i % len(colours)]
+        right = Picture(((concept, DEFAULT_STYLE),), colour)
+        yield Question(f"a {concept} on a {colour} background", width, height, right)
+
+
+def landscapes(library: Library, width: int, height: int) -> Iterator[Question]:  # noqa: ARG001 - an Ask
+    """Every place at every time of day, in clear weather."""
+    for scene in SCENES:
+        if scene.weather == "clear":
+            place, time = PLACE_WORDS[scene.place].alone[0], AT_TIME[scene.time][-1]
+            yield Question(f"{place} {time}", width, height, Picture((), scene))
 
 
 def pairs(library: Library, width: int, height: int) -> Iterator[Question]:
     """Every thing beside the next one."""
-    names = [name for name in library.concepts if (name, DEFAULT_STYLE) in library.drawings]
-    for left, right in zip(names, [*names[1:], names[0]], strict=True):
-        expected = ((left, DEFAULT_STYLE), (right, DEFAULT_STYLE))
-        yield Question(f"a {left} beside a {right}", width, height, expected)
+    for left, right in neighbours(library):
+        yield Question(f"a {left} beside a {right}", width, height, side_by_side(left, right))
 
 
 def restyled(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
@@ -146,16 +181,35 @@ def restyled(library: Library, style: str, width: int, height: int) -> Iterator[
     for content, model in zip(names, [*names[1:], names[0]], strict=True):
         references = tuple(reference(key, library, width) for key in ((model, style), (content, before)))
         prompt = "take the subject of image 1 and style it like image 0"
-        yield Question(prompt, width, height, ((content, style),), references)
+        yield Question(prompt, width, height, Picture(((content, style),)), references)
 
 
 def moved(library: Library, width: int, height: int) -> Iterator[Question]:
     """Two references beside each other."""
+    for left, right in neighbours(library):
+        references = tuple(reference((name, DEFAULT_STYLE), library, width) for name in (left, right))
+        yield Question("put image 0 beside image 1", width, height, side_by_side(left, right), references)
+
+
+def recoloured(library: Library, width: int, height: int) -> Iterator[Question]:
+    """A reference on another background: every thing in noto style, all colours in turn."""
+    colours = [colour for colour in COLOURS if colour != "white"]
+    for i, concept in enumerate(library.concepts):
+        key, colour = (concept, "noto"), colours[i % len(colours)]
+        references = (reference(key, library, width),)
+        prompt = f"put image 0 on a {colour} background"
+        yield Question(prompt, width, height, Picture((key,), colour), references)
+
+
+def neighbours(library: Library) -> Iterator[tuple[str, str]]:
+    """Every thing that the default style draws, and the next one."""
     names = [name for name in library.concepts if (name, DEFAULT_STYLE) in library.drawings]
-    for left, right in zip(names, [*names[1:], names[0]], strict=True):
-        expected = ((left, DEFAULT_STYLE), (right, DEFAULT_STYLE))
-        references = tuple(reference(key, library, width) for key in expected)
-        yield Question("put image 0 beside image 1", width, height, expected, references)
+    return zip(names, [*names[1:], names[0]], strict=True)
+
+
+def side_by_side(left: str, right: str) -> Picture:
+    """Two things in the default style."""
+    return Picture(((left, DEFAULT_STYLE), (right, DEFAULT_STYLE)))
 
 
 def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
@@ -166,16 +220,48 @@ def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
 Ask = Callable[[Library], Iterator[Question]]
 SETS: dict[str, Ask] = {
     **{f"named, {s}, 256x256": lambda library, s=s: named(library, s, 256, 256) for s in STYLES},  # type: ignore[misc]
-    "named, fluent, 512x512": lambda library: named(library, DEFAULT_STYLE, 512, 512),
+    **{f"named, {s}, 512x512": lambda library, s=s: named(library, s, 512, 512) for s in STYLES},  # type: ignore[misc]
     "named, fluent, 1024x768": lambda library: named(library, DEFAULT_STYLE, 1024, 768),
+    "named, fluent, 768x1024": lambda library: named(library, DEFAULT_STYLE, 768, 1024),
     "named, fluent, 1024x1024": lambda library: named(library, DEFAULT_STYLE, 1024, 1024),
+    "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
+    "other words, 256x256": lambda library: keyworded(library, 256, 256),
+    "on a colour, 512x512": lambda library: on_colours(library, 512, 512),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
-    "restyled like noto, 256x256": lambda library: restyled(library, "noto", 256, 256),
+    "landscapes, 512x512": lambda library: landscapes(library, 512, 512),
+    "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
+    "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),
     "restyled like fluent, 512x512": lambda library: restyled(library, DEFAULT_STYLE, 512, 512),
     "restyled like noto, 512x512": lambda library: restyled(library, "noto", 512, 512),
+    "on another colour, 512x512": lambda library: recoloured(library, 512, 512),
     "two references beside each other, 512x512": lambda library: moved(library, 512, 512),
 }
-"""What is asked, by title."""
+"""What is asked, by title: of everything that the demo was taught."""
+
+UNTAUGHT: dict[str, Ask] = {
+    "on another colour, 512x512, things never named": lambda library: recoloured(library, 512, 512),
+}
+"""What is asked about everything else. Every tenth thing is enough."""
+
+
+def diversity(pipeline: Pipeline, questions: Sequence[Question], seeds: int = 4) -> float:
+    """How much a seed changes: standard deviation over seeds of pixels in [0, 1], at SIDE, root mean square."""
+    variances = []
+    for question in track(questions, "seeds", transient=True):
+        images = [glance(draw(pipeline, question, seed)) for seed in range(1, seeds + 1)]
+        variances.append(np.var(images, axis=0).mean())
+    return float(np.sqrt(np.mean(variances)))
+
+
+@torch.no_grad()
+def reconstruction(autoencoder: AutoEncoder, pictures: Iterable[Picture], library: Library, side: int) -> list[float]:
+    """Peak signal-to-noise ratio, in dB, of each picture after the autoencoder."""
+    found = []
+    for picture in track(list(pictures), "reconstructions", transient=True):
+        image = to_signed(render_picture(picture, library, side, side)[None])
+        error = (autoencoder.decode(autoencoder.encode(image)).clamp(-1, 1) - image).square().mean() / 4
+        found.append(-10 * math.log10(error.item()))
+    return found
 
 
 def main(
@@ -184,22 +270,37 @@ def main(
     ),
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder; the bundled one by default.")] = None,
     every: Annotated[int, typer.Option(help="Ask one question in so many.")] = 1,
+    only: Annotated[str, typer.Option(help="Leave out the sets whose title does not have this in it.")] = "",
 ) -> None:
     """Ask for everything that the demo was taught, and count what can be recognised.
 
     Prints a table and, as the last line, the same as JSON.
     """
     files = hub.Files.in_folder(checkpoint or hub.BUNDLED / "demo")
-    pipeline = Pipeline.load(find("demo"), files)
+    row = find("demo")
+    pipeline = Pipeline.load(row, files)
     library = load_drawings(fetch_packages(folder))
     taught, judge = library.only(RECIPE.concepts), Judge(library)
-    scores = {title: score(pipeline, judge, list(ask(taught))[::every], title) for title, ask in SETS.items()}
+    untaught = library.only([name for name in library.concepts if name not in RECIPE.concepts][::10])
+    asked = [(title, ask(taught)) for title, ask in SETS.items()]
+    asked += [(title, ask(untaught)) for title, ask in UNTAUGHT.items()]
+    scores = {
+        title: score(pipeline, judge, list(questions)[::every], title) for title, questions in asked if only in title
+    }
+    autoencoder = load_networks(row.architecture, files, torch.float32).autoencoder
+    drawings = [Picture((key,), "sky blue") for key in list(library.drawings)[:: 40 * every]]
+    psnr = {side: reconstruction(autoencoder, drawings, library, side) for side in (256, 512)}
+    spread = diversity(pipeline, list(named(taught, DEFAULT_STYLE, 256, 256))[:: 4 * every])
 
     table = Table("asked for", "questions", "top 1", "top 5", "error")
     for title, s in scores.items():
         table.add_row(title, str(s.questions), f"{s.top1:.0%}", f"{s.top5:.0%}", f"{s.error:.4f}")
     Console().print(table)
-    typer.echo(json.dumps({title: asdict(s) for title, s in scores.items()}))
+    for side, found in psnr.items():
+        typer.echo(f"Autoencoder at {side}x{side}: {np.mean(found):.1f} dB, {min(found):.1f} at least")
+    typer.echo(f"Seeds: a standard deviation of {spread:.3f} between pictures of one prompt")
+    result = {"sets": {title: asdict(s) for title, s in scores.items()}, "diversity": spread}
+    typer.echo(json.dumps(result | {"psnr": {side: float(np.mean(found)) for side, found in psnr.items()}}))
 
 
 if __name__ == "__main__":

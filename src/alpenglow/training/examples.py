@@ -148,7 +148,16 @@ class Sampler:
     def _recolour(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing(rng)
         colour, drawing = _colour(rng), ((concept.name, style),)
-        return Plan("recolour", captions.recolour(colour, rng), Picture(drawing, colour), (Picture(drawing),))
+        alone = Plan("recolour", captions.recolour(colour, rng), Picture(drawing, colour), (Picture(drawing),))
+        (company,) = rng.spawn(1)
+        return alone if company.random() < 0.5 else self._in_company(alone, colour, company)
+
+    def _in_company(self, alone: Plan, colour: str, rng: np.random.Generator) -> Plan:
+        """The same with two references, of which the caption means one: so is learned what a number stands for."""
+        (mine,), (other, style) = alone.references, self._drawing(rng)
+        place = int(rng.integers(2))
+        references = (mine, Picture(((other.name, style),)))[:: 1 - 2 * place]
+        return Plan("recolour", captions.recolour_one(place, colour, rng), alone.picture, references)
 
     def _beside(self, rng: np.random.Generator) -> Plan:
         first, style = self._drawing(rng)
