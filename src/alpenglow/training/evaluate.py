@@ -191,14 +191,15 @@ def moved(library: Library, width: int, height: int) -> Iterator[Question]:
         yield Question("put image 0 beside image 1", width, height, side_by_side(left, right), references)
 
 
-def recoloured(library: Library, width: int, height: int) -> Iterator[Question]:
-    """A reference on another background: every thing in noto style, all colours in turn."""
-    colours = [colour for colour in COLOURS if colour != "white"]
-    for i, concept in enumerate(library.concepts):
-        key, colour = (concept, "noto"), colours[i % len(colours)]
-        references = (reference(key, library, width),)
-        prompt = f"put image 0 on a {colour} background"
-        yield Question(prompt, width, height, Picture((key,), colour), references)
+def recoloured(library: Library, width: int, height: int, others: int = 0) -> Iterator[Question]:
+    """The last reference on another background: every thing in noto style after `others` next ones, colours in turn."""
+    colours, names = [colour for colour in COLOURS if colour != "white"], list(library.concepts)
+    for i, concept in enumerate(names):
+        colour = colours[i % len(colours)]
+        shown = [*(names[(i + k) % len(names)] for k in range(others, 0, -1)), concept]
+        references = tuple(reference((name, "noto"), library, width) for name in shown)
+        right = Picture(((concept, "noto"),), colour)
+        yield Question(f"put image {others} on a {colour} background", width, height, right, references)
 
 
 def neighbours(library: Library) -> Iterator[tuple[str, str]]:
@@ -234,6 +235,7 @@ SETS: dict[str, Ask] = {
     "restyled like fluent, 512x512": lambda library: restyled(library, DEFAULT_STYLE, 512, 512),
     "restyled like noto, 512x512": lambda library: restyled(library, "noto", 512, 512),
     "on another colour, 512x512": lambda library: recoloured(library, 512, 512),
+    "image 1 of two on another colour, 512x512": lambda library: recoloured(library, 512, 512, others=1),
     "two references beside each other, 512x512": lambda library: moved(library, 512, 512),
 }
 """What is asked, by title: of everything that the demo was taught."""
@@ -284,9 +286,11 @@ def main(
     untaught = library.only([name for name in library.concepts if name not in RECIPE.concepts][::10])
     asked = [(title, ask(taught)) for title, ask in SETS.items()]
     asked += [(title, ask(untaught)) for title, ask in UNTAUGHT.items()]
-    scores = {
-        title: score(pipeline, judge, list(questions)[::every], title) for title, questions in asked if only in title
-    }
+    scores = {}
+    for title, questions in asked:
+        if only in title:
+            scores[title] = score(pipeline, judge, list(questions)[::every], title)
+            typer.echo(f"{title}: {scores[title].top1:.0%} first, {scores[title].top5:.0%} among the first five")
     autoencoder = load_networks(row.architecture, files, torch.float32).autoencoder
     drawings = [Picture((key,), "sky blue") for key in list(library.drawings)[:: 40 * every]]
     psnr = {side: reconstruction(autoencoder, drawings, library, side) for side in (256, 512)}
