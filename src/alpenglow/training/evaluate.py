@@ -25,7 +25,7 @@ from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.request import RGB, GenerationRequest
-from alpenglow.training.captions import AT_TIME, COLOURS, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
+from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
@@ -77,8 +77,9 @@ class Judge:
         found = []
         for place, (concept, style) in enumerate(right.drawings):
             names = (name for name, drawn_in in self.library.drawings if drawn_in == style)
-            others = tuple(Picture(((name, style),) * places) for name in names)
-            found.append(self._rank(image, place, places, Picture(((concept, style),) * places), others))
+            others = tuple(Picture(((name, style),) * places, right.ground) for name in names)
+            mine = Picture(((concept, style),) * places, right.ground)
+            found.append(self._rank(image, place, places, mine, others))
         return found
 
     def error(self, image: RGB, right: Picture) -> float:
@@ -151,11 +152,9 @@ def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
                 yield Question(f"a {word}", width, height, Picture(((concept.name, DEFAULT_STYLE),)))
 
 
-def on_colours(library: Library, width: int, height: int) -> Iterator[Question]:
-    """Every thing on a coloured background, all colours in turn."""
-    colours = [colour for colour in COLOURS if colour != "white"]
-    for i, concept in enumerate(library.concepts):
-        colour = colours[i % len(colours)]
+def on_colour(library: Library, colour: str, width: int, height: int) -> Iterator[Question]:
+    """Every thing on a coloured background."""
+    for concept in library.concepts:
         right = Picture(((concept, DEFAULT_STYLE),), colour)
         yield Question(f"a {concept} on a {colour} background", width, height, right)
 
@@ -191,11 +190,10 @@ def moved(library: Library, width: int, height: int) -> Iterator[Question]:
         yield Question("put image 0 beside image 1", width, height, side_by_side(left, right), references)
 
 
-def recoloured(library: Library, width: int, height: int, others: int = 0) -> Iterator[Question]:
-    """The last reference on another background: every thing in noto style after `others` next ones, colours in turn."""
-    colours, names = [colour for colour in COLOURS if colour != "white"], list(library.concepts)
+def recoloured(library: Library, colour: str, width: int, height: int, others: int = 0) -> Iterator[Question]:
+    """The last reference on another background: every thing in noto style, after `others` next ones."""
+    names = list(library.concepts)
     for i, concept in enumerate(names):
-        colour = colours[i % len(colours)]
         shown = [*(names[(i + k) % len(names)] for k in range(others, 0, -1)), concept]
         references = tuple(reference((name, "noto"), library, width) for name in shown)
         right = Picture(((concept, "noto"),), colour)
@@ -227,21 +225,21 @@ SETS: dict[str, Ask] = {
     "named, fluent, 1024x1024": lambda library: named(library, DEFAULT_STYLE, 1024, 1024),
     "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
-    "on a colour, 512x512": lambda library: on_colours(library, 512, 512),
+    "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
     "landscapes, 512x512": lambda library: landscapes(library, 512, 512),
     "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
     "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),
     "restyled like fluent, 512x512": lambda library: restyled(library, DEFAULT_STYLE, 512, 512),
     "restyled like noto, 512x512": lambda library: restyled(library, "noto", 512, 512),
-    "on another colour, 512x512": lambda library: recoloured(library, 512, 512),
-    "image 1 of two on another colour, 512x512": lambda library: recoloured(library, 512, 512, others=1),
+    "put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512),
+    "image 1 of two put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512, others=1),
     "two references beside each other, 512x512": lambda library: moved(library, 512, 512),
 }
 """What is asked, by title: of everything that the demo was taught."""
 
 UNTAUGHT: dict[str, Ask] = {
-    "on another colour, 512x512, things never named": lambda library: recoloured(library, 512, 512),
+    "put on blue, 512x512, things never named": lambda library: recoloured(library, "blue", 512, 512),
 }
 """What is asked about everything else. Every tenth thing is enough."""
 
@@ -260,7 +258,7 @@ def reconstruction(autoencoder: AutoEncoder, pictures: Iterable[Picture], librar
     """Peak signal-to-noise ratio, in dB, of each picture after the autoencoder."""
     found = []
     for picture in track(list(pictures), "reconstructions", transient=True):
-        image = to_signed(render_picture(picture, library, side, side)[None])
+        image = to_signed(np.stack([render_picture(picture, library, side, side)]))
         error = (autoencoder.decode(autoencoder.encode(image)).clamp(-1, 1) - image).square().mean() / 4
         found.append(-10 * math.log10(error.item()))
     return found
