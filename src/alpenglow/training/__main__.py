@@ -19,7 +19,7 @@ from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import build_pool
-from alpenglow.training.linear_start import channel_weights, start_linear
+from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
 from alpenglow.training.recipe import RECIPE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
@@ -101,11 +101,12 @@ def train_flow(
     device: str,
 ) -> None:
     """Encode the pictures once, then fit transformer and text encoder stage by stage."""
-    pools = [build_pool(plan, packages, autoencoder, folder / "latents") for plan in RECIPE.pools]
-    bases = [pool for pool, plan in zip(pools, RECIPE.pools, strict=True) if plan.bases]
+    encode = linear_encoder(autoencoder.eval())
+    pools = {plan.name: build_pool(plan, packages, encode, folder / "latents") for plan in RECIPE.pools}
+    bases = [pools[plan.name] for plan in RECIPE.pools if plan.bases]
     weights = channel_weights(autoencoder)
     for stage in stages:
-        drawn = [(share, pool.only(stage.wants)) for share, pool in zip(stage.shares, pools, strict=True) if share]
+        drawn = [(share, pools[name].only(stage.wants)) for name, share in stage.shares.items()]
         for _, pool in drawn:
             pool.tokenize(tokenizer)
         fit_flow(flow, drawn, bases, weights, Run(folder / f"flow-{RECIPE.flow.index(stage)}"), stage.plan, device)

@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, load_drawings
 from alpenglow.training.examples import KINDS, STYLE_WEIGHTS, Plan, Sampler
-from alpenglow.training.linear_start import linear_encoder
 from alpenglow.training.pictures import Picture, base_pictures, render_picture
 from alpenglow.training.run import worker_count
 from alpenglow.weights.tokenizer import Tokenizer
@@ -120,7 +118,11 @@ class LatentPool:
         return torch.from_numpy(self.latents[[self.index[picture] for picture in pictures]]).float()
 
 
-def build_pool(plan: PoolPlan, packages: Path, autoencoder: AutoEncoder, folder: Path) -> LatentPool:
+Encode = Callable[[Tensor], Tensor]
+"""Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, h, w)."""
+
+
+def build_pool(plan: PoolPlan, packages: Path, encode: Encode, folder: Path) -> LatentPool:
     """Draw the plans, then render and encode their pictures, or read them from `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     library = load_drawings(packages)
@@ -128,7 +130,7 @@ def build_pool(plan: PoolPlan, packages: Path, autoencoder: AutoEncoder, folder:
     path = folder / f"{plan.name}.npy"
     if not path.exists():
         partial_path = path.with_suffix(".partial.npy")
-        np.save(partial_path, np.concatenate(list(_encode(plan, pictures, packages, autoencoder))))
+        np.save(partial_path, np.concatenate(list(_encode(plan, pictures, packages, encode))))
         partial_path.replace(path)
     latents = np.load(path)
     if len(latents) != len(pictures):
@@ -156,11 +158,7 @@ def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Pictu
     return plans, list(pictures)
 
 
-@torch.no_grad()
-def _encode(
-    plan: PoolPlan, pictures: list[Picture], packages: Path, autoencoder: AutoEncoder
-) -> Iterable[NDArray[np.float16]]:
-    encode = linear_encoder(autoencoder.eval())
+def _encode(plan: PoolPlan, pictures: list[Picture], packages: Path, encode: Encode) -> Iterable[NDArray[np.float16]]:
     with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(packages,)) as workers:
         render = partial(_render, plan.width, plan.height)
         pixels = iter(track(workers.map(render, pictures, chunksize=8), f"latents at {plan.name}", total=len(pictures)))

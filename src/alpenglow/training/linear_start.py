@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -112,7 +113,8 @@ def linear_encoder(model: AutoEncoder) -> Callable[[Tensor], Tensor]:
     side = model.config.grid
     bias = model.encode(torch.zeros(1, 3, side, side))[0, :, 0, 0]
     units = torch.eye(3 * side * side).unflatten(1, (3, side, side))
-    matrix = torch.cat([model.encode(some)[:, :, 0, 0] for some in units.split(64)]) - bias  # (3 * side * side, C)
+    rows = [model.encode(some)[:, :, 0, 0] for some in track(units.split(64), "the encoder's matrix")]
+    matrix = torch.cat(rows) - bias  # (3 * side * side, C)
 
     def encode(pictures: Tensor) -> Tensor:
         blocks = F.pixel_unshuffle(pictures, side)  # (B, 3 * side * side, h, w)

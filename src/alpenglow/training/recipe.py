@@ -13,12 +13,12 @@ from alpenglow.training.latents import PoolPlan
 @dataclass(frozen=True)
 class FlowStage:
     """A part of the flow's training: which kinds of example on which grounds, restyled to which styles, and how often
-    each pool is drawn.
+    each pool is drawn, by its name; what `shares` lacks is not drawn.
     """
 
     kinds: frozenset[str]
     white_only: bool
-    shares: tuple[float, ...]
+    shares: dict[str, float]
     plan: FlowPlan
     restyled_to: frozenset[str] = frozenset(STYLES)
 
@@ -58,7 +58,7 @@ RECIPE = Recipe(
         DecoderPlan(steps=5_000, batch=8, side=128, learning_rate=1.5e-3, seed=1),
     ),
     vocabulary_captions=60_000,
-    pools=(
+    pools=(  # of each size: seed 0 shows everything, 1 copies, 2 landscapes
         PoolPlan(256, 256, pictures=6_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
         PoolPlan(256, 256, pictures=5_000, plans=200_000, concepts=CONCEPTS),
         PoolPlan(512, 512, pictures=5_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
@@ -79,19 +79,26 @@ RECIPE = Recipe(
         FlowStage(
             frozenset({"subject", "scene"}),
             white_only=True,
-            shares=(0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+            shares={"256x256-0": 1},
             plan=FlowPlan(steps=7_000, learning_rate=2e-3, seed=65),
         ),
         FlowStage(
             frozenset({"subject", "scene"}),
             white_only=True,
-            shares=(0, 0.1, 0, 0.36, 0.22, 0.22, 0.1, 0, 0, 0, 0, 0),
+            shares={"256x256-0": 0.1, "512x512-0": 0.36, "1024x768-0": 0.22, "1024x1024-0": 0.22, "768x1024-0": 0.1},
             plan=FlowPlan(steps=6_000, learning_rate=1.5e-3, hold=0.9, seed=70),
         ),
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares=(0.08, 0.15, 0, 0.27, 0.21, 0.22, 0.07, 0, 0, 0, 0, 0),
+            shares={
+                "256x256-1": 0.08,
+                "256x256-0": 0.15,
+                "512x512-0": 0.27,
+                "1024x768-0": 0.21,
+                "1024x1024-0": 0.22,
+                "768x1024-0": 0.07,
+            },
             plan=FlowPlan(steps=16_000, learning_rate=1.5e-3, hold=0.4, seed=71),
         ),
         # Landscapes, and edits that copy a reference, each at a share that it can be learned from. It was planned for
@@ -99,14 +106,40 @@ RECIPE = Recipe(
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares=(0.06, 0.1, 0.13, 0.22, 0.06, 0.06, 0.02, 0.05, 0.12, 0.12, 0.03, 0.03),
+            shares={
+                "256x256-1": 0.06,
+                "256x256-0": 0.1,
+                "512x512-1": 0.13,
+                "512x512-0": 0.22,
+                "1024x768-0": 0.06,
+                "1024x1024-0": 0.06,
+                "768x1024-0": 0.02,
+                "512x512-2": 0.05,
+                "1024x768-2": 0.12,
+                "1024x1024-2": 0.12,
+                "768x1024-2": 0.03,
+                "1024x576-2": 0.03,
+            },
             plan=FlowPlan(steps=5_300, learning_rate=1.2e-3, hold=0.45, seed=72),
         ),
         # So towards one style, the one that goes without saying.
         FlowStage(
             frozenset(KINDS) - {"beside"},
             white_only=False,
-            shares=(0.05, 0.12, 0.12, 0.31, 0.04, 0.04, 0.01, 0.04, 0.11, 0.10, 0.03, 0.03),
+            shares={
+                "256x256-1": 0.05,
+                "256x256-0": 0.12,
+                "512x512-1": 0.12,
+                "512x512-0": 0.31,
+                "1024x768-0": 0.04,
+                "1024x1024-0": 0.04,
+                "768x1024-0": 0.01,
+                "512x512-2": 0.04,
+                "1024x768-2": 0.11,
+                "1024x1024-2": 0.10,
+                "768x1024-2": 0.03,
+                "1024x576-2": 0.03,
+            },
             plan=FlowPlan(steps=4_400, learning_rate=1e-3, hold=0.25, seed=73),
             restyled_to=frozenset({DEFAULT_STYLE}),
         ),
