@@ -7,7 +7,15 @@ from diffusers.models.transformers.transformer_flux2 import Flux2PosEmbed
 from transformers import Qwen3Config
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RotaryEmbedding, apply_rotary_pos_emb
 
-from alpenglow.models.attention import apply_rope, apply_rope_halves, attention, rope
+from alpenglow.models.attention import (
+    Attend,
+    apply_rope,
+    apply_rope_halves,
+    attention,
+    attention_by_heads,
+    attention_in_batches,
+    rope,
+)
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids
 from oracles import normal
 
@@ -55,3 +63,10 @@ def test_who_may_look_nowhere_gets_zeros() -> None:
     assert (out[:, :, 0] == 0).all()
     torch.testing.assert_close(out[:, :, 1], v[:, :, 0], rtol=0, atol=1e-6)
     torch.testing.assert_close(out[:, :, 2], attention(q, k, v)[:, :, 2], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("attend", [attention_by_heads, attention_in_batches])
+def test_every_way_to_attend_gives_the_same(attend: Attend) -> None:
+    q, k, v = (normal(2, 3, 70, 8, seed=seed) for seed in range(3))
+    # Sums of seventy numbers near 1, in other orders.
+    torch.testing.assert_close(attend(q, k, v), attention(q, k, v), rtol=0, atol=2e-6)

@@ -1,6 +1,7 @@
 """Every stage of training on small networks and made-up pictures: it learns, it resumes, it exports."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 
 from alpenglow.catalogue import find
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
+from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
+from alpenglow.models.tokens import to_tokens
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to_signed
 from alpenglow.training.examples import Plan
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
-from alpenglow.training.fit_flow import Flow, FlowPlan, fit_flow, initialise_flow
-from alpenglow.training.latents import LatentPool
+from alpenglow.training.fit_flow import Flow, FlowPlan, fit_flow, initialise_flow, rotary_of
+from alpenglow.training.latents import Batch, LatentPool
 from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
 from alpenglow.training.pictures import Picture
 from alpenglow.training.run import Run
@@ -24,6 +27,7 @@ from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
+from oracles import normal
 
 AUTOENCODER = AutoEncoderConfig(
     channels=(8, 12, 16), decoder_channels=(8, 12, 16), layers_per_block=1, latent_channels=6, norm_groups=1
@@ -132,3 +136,17 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
     curve = losses(tmp_path / "flow")
     assert len(curve) == 4
     assert curve[-1] < curve[0] / 2
+    batch = pool.draw(np.random.default_rng(0), 4, [pool])
+    assert distance_after_sampling(flow, batch) < 0.3  # noise is at 2, the mean of all pictures at 0.75
+
+
+@torch.no_grad()
+def distance_after_sampling(flow: Flow, batch: Batch) -> float:
+    """Mean squared error of the pictures that four steps draw."""
+    data = to_tokens(batch.latents)
+    references = torch.cat([to_tokens(r) for r in batch.references], dim=1) if batch.references else None
+    txt, rotary = flow.text_encoder(batch.ids, batch.mask)[:-1], rotary_of(flow, batch)
+    x = normal(*data.shape)
+    for t, after in pairwise(timesteps(data.shape[1], 4)):
+        x = x + (after - t) * flow.transformer(x, txt, t[None], rotary, references=references)
+    return (x - data).square().mean().item()

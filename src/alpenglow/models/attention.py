@@ -41,6 +41,11 @@ def attention_by_heads(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out
 
 
+def attention_in_batches(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The same sum for all heads at once, which holds their scores: the fastest on CPUs where gradients are wanted."""
+    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1) @ v
+
+
 def attention_over_prefix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Causal attention within the first P positions, all later queries over those P and nothing else.
 

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -218,11 +219,13 @@ def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
 
 Ask = Callable[[Library], Iterator[Question]]
 SETS: dict[str, Ask] = {
-    **{f"named, {s}, 256x256": lambda library, s=s: named(library, s, 256, 256) for s in STYLES},  # type: ignore[misc]
-    **{f"named, {s}, 512x512": lambda library, s=s: named(library, s, 512, 512) for s in STYLES},  # type: ignore[misc]
+    **{
+        f"named, {style}, {side}x{side}": partial(named, style=style, width=side, height=side)
+        for side in (256, 512, 1024)
+        for style in STYLES
+    },
     "named, fluent, 1024x768": lambda library: named(library, DEFAULT_STYLE, 1024, 768),
     "named, fluent, 768x1024": lambda library: named(library, DEFAULT_STYLE, 768, 1024),
-    "named, fluent, 1024x1024": lambda library: named(library, DEFAULT_STYLE, 1024, 1024),
     "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
     "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),

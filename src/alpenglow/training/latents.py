@@ -57,8 +57,8 @@ OTHER_SIZE = 0.25
 class Batch:
     """What one step of training sees."""
 
-    ids: Tensor  # (B, L) int64
-    mask: Tensor  # (B, L) bool
+    ids: Tensor  # (B + 1, L) int64, the last row the empty prompt
+    mask: Tensor  # (B + 1, L) bool
     latents: Tensor  # (B, C, h, w)
     references: list[Tensor]  # each (B, C, h, w)
 
@@ -91,8 +91,8 @@ class LatentPool:
         """How many tokens a picture has."""
         return int(self.latents.shape[2] * self.latents.shape[3])
 
-    def draw(self, rng: np.random.Generator, size: int, dropout: float, bases: "Sequence[LatentPool]") -> Batch:
-        """A batch whose rows have equally many references; `dropout` is the share of empty prompts.
+    def draw(self, rng: np.random.Generator, size: int, bases: "Sequence[LatentPool]") -> Batch:
+        """A batch whose rows have equally many references.
 
         Each of `bases` holds references at one size; all of a batch are taken from one that has them, mostly from the
         one whose drawings are as large as the pictures'.
@@ -103,7 +103,7 @@ class LatentPool:
         kinds = np.array([weight for weight, _ in self.groups[count]])
         picks = rng.choice(len(kinds), size, p=kinds / kinds.sum())
         rows = [int(rng.choice(self.groups[count][kind][1])) for kind in picks]
-        words = torch.tensor([len(self.plans) if rng.random() < dropout else row for row in rows])
+        words = torch.tensor([*rows, len(self.plans)])
         plans = [self.plans[row] for row in rows]
         holding = [base for base in bases if all(one in base.index for plan in plans for one in plan.references)]
         fitting = [base for base in holding if base.tokens <= self.tokens] or holding
