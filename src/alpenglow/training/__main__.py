@@ -77,8 +77,8 @@ def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
     start_linear(autoencoder, [to_signed(stacks[0][::20]), to_signed(stacks[1][::40])])
     latents = [encode_stack(autoencoder, stack) for stack in stacks]
     measure_latents(autoencoder, latents)
-    for stage in RECIPE.decoder:
-        fit_decoder(autoencoder, CropPool(stacks, latents), Run(folder / f"decoder-{stage.finest}"), stage)
+    for number, stage in enumerate(RECIPE.decoder):
+        fit_decoder(autoencoder, CropPool(stacks, latents), Run(folder / f"decoder-{number}"), stage)
     return autoencoder
 
 

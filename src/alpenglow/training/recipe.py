@@ -56,6 +56,8 @@ RECIPE = Recipe(
     decoder=(
         DecoderPlan(steps=1_500, batch=16, side=256, finest=3),
         DecoderPlan(steps=5_000, batch=8, side=128, learning_rate=1.5e-3, seed=1),
+        DecoderPlan(steps=2_000, batch=8, side=128, learning_rate=6e-4, latent_noise=0.1, seed=2),
+        DecoderPlan(steps=1_700, batch=8, side=128, learning_rate=6e-4, latent_noise=0.1, seed=3),
     ),
     vocabulary_captions=60_000,
     pools=(  # of each size: seed 0 shows everything, 1 copies, 2 landscapes
