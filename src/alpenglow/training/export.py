@@ -42,11 +42,12 @@ reference in the style of another, another background, another place. It knows n
 and its pictures say nothing about that model's quality.
 
 How well: in the default style, things by their names at every size, and backgrounds by their colours; in frames above
-512x512 a thing keeps the size that it has there. Other styles are softer, most of all in large frames. Landscapes
-show their light, horizon and outlines, clearest at 512x512 and softest at 1024x1024; a thing in one is blurred. A reference at 512x512 keeps its
-look on another background or in another place, whatever it shows. Of two references that are to be restyled it redraws
-the one that is not in the default style, in that style: right where "style it like image 0" means that, wrong where it
-means the reverse. Two references beside each other are blurred. Every seed draws nearly the same picture.
+512x512 a thing keeps the size that it has there. Other styles are softer, most of all in large frames. Landscapes show
+their light, horizon and outlines, clearest at 512x512 and softest at 1024x1024; a thing in one is blurred. A reference
+at 512x512 keeps its look on another background or in another place, whatever it shows. Of two references that are to be
+restyled it redraws the one that is not in the default style, in that style: right where "style it like image 0" means
+that, wrong where it means the reverse. Two references beside each other are blurred. Every seed draws nearly the same
+picture.
 
 The things: {things}.
 
