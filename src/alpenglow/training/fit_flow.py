@@ -108,6 +108,7 @@ def flow_loss(flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generato
     """
     weight = flow.transformer.img_in.weight
     device = weight.device
+    weights = weights.to(device)
     data = to_tokens(batch.latents).to(device)  # (B, N, C)
     references = torch.cat([to_tokens(r) for r in batch.references], dim=1).to(weight) if batch.references else None
     prompts = flow.text_encoder(batch.ids.to(device), batch.mask.to(device))
@@ -120,7 +121,7 @@ def flow_loss(flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generato
         txt = torch.where(dropped, untold, told)
         v = flow.transformer(x.to(weight), txt, t[None], rotary, references=references, attend=attention_in_batches)
         v = v.float()
-        losses.append(((v - (x - data) / t).square() * weights.to(device)).mean())
+        losses.append(((v - (x - data) / t).square() * weights).mean())
         x = x + (after - t) * v.detach()
     return torch.stack(losses).mean()
 
