@@ -24,21 +24,21 @@ Key = tuple[str, str]
 
 PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
     "things": {
-        (256, 256): ("a dog", "a cat", "a rocket", "a house", "a slice of pizza", "a banana"),
-        (512, 512): ("a snowman", "a sunflower", "an elephant", "a car", "a penguin", "a butterfly"),
-        (1024, 768): ("a fox", "a train", "a dragon"),
-        (1024, 1024): ("a unicorn", "a hamburger", "a crab"),
+        (256, 256): ("a dog", "a cat", "a rocket", "a strawberry", "a slice of pizza", "an astronaut"),
+        (512, 512): ("a snowman", "a tiger", "an elephant", "a car", "a birthday cake", "a butterfly"),
+        (1024, 768): ("a fox", "a whale", "a dragon"),
+        (1024, 1024): ("a unicorn", "a hamburger", "a volcano"),
     },
     "words": {
         (256, 256): (
             *("a robot, noto style", "an octopus in twemoji style", "a bear in the style of fxemoji"),
-            *("a house, twemoji style", "a duck, noto style", "a rose in noto style"),
+            *("a tractor, twemoji style", "a parrot, noto style", "a rose in noto style"),
         ),
         (512, 512): (
             *("a fox on a blue background", "a frog on a pink background", "a crown on a navy background"),
             *("a cactus on a beige background", "a ghost on a purple background", "an airplane on a mint background"),
             *("a dog beside a cat", "a rocket next to a house", "a bear and a fish"),
-            *("a lion beside a panda", "a rabbit with an umbrella", "a car beside a bicycle"),
+            *("a monkey beside a palm tree", "a rabbit with an umbrella", "a bus beside a bicycle"),
         ),
     },
     "landscapes": {
@@ -67,12 +67,12 @@ BESIDE = "put image 0 beside image 1"
 EDITS: tuple[tuple[str, Size, tuple[Key, ...]], ...] = (
     (RESTYLE, (512, 512), (("rocket", "fluent"), ("fox", "noto"))),
     (RESTYLE, (512, 512), (("house", "fluent"), ("owl", "twemoji"))),
-    (RESTYLE, (512, 512), (("dog", "fluent"), ("lion", "noto"))),
+    (RESTYLE, (512, 512), (("dog", "fluent"), ("koala", "noto"))),
     (RESTYLE, (512, 512), (("fox", "noto"), ("rocket", "fluent"))),
     (RESTYLE, (512, 512), (("cat", "twemoji"), ("snowman", "fluent"))),
-    (RESTYLE, (512, 512), (("pizza", "noto"), ("crown", "twemoji"))),
+    (RESTYLE, (512, 512), (("pizza", "noto"), ("helicopter", "twemoji"))),
     (RESTYLE, (1024, 1024), (("rocket", "fluent"), ("fox", "noto"))),
-    (RESTYLE, (1024, 768), (("automobile", "fluent"), ("house", "noto"))),
+    ("style image 0 like image 1", (512, 512), (("strawberry", "fluent"), ("fox", "noto"))),
     ("make it noto style", (512, 512), (("penguin", "fluent"),)),
     ("turn image 0 into fluent style", (512, 512), (("frog", "noto"),)),
     ("put image 0 on a blue background", (512, 512), (("fox", "noto"),)),

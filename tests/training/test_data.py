@@ -53,7 +53,7 @@ def test_a_keyword_is_never_another_concepts_name(library):
     keywords = {word for concept in library.concepts.values() for word in concept.keywords}
     everyday = {word for words in captions.EVERYDAY.values() for word in words}
     assert not (keywords | everyday) & set(library.concepts)
-    assert set(captions.EVERYDAY) | captions.SCENIC | set(FAVOURITES.split()) <= set(library.concepts)
+    assert set(captions.EVERYDAY) | captions.SCENIC | FAVOURITES <= set(library.concepts)
 
 
 def test_a_drawing_is_rendered_inside_its_margin(library):

@@ -60,17 +60,18 @@ def test_questions_ask_for_what_they_expect(library):
 
 @pytest.mark.parametrize("side", [256, 512])
 def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, side):
-    """A third of what it was taught, judged among every thing that the style draws, taught or not."""
-    questions = list(named(library.only(RECIPE.concepts), "fluent", side, side))[::3]
+    """A fourth of what it was taught, judged among every thing that the style draws, taught or not."""
+    questions = list(named(library.only(RECIPE.concepts), "fluent", side, side))[::4]
     result = score(pipeline, judge, questions)
     assert result.top1 >= 0.9
     assert result.top5 >= 0.95
 
 
-def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library):
-    """The subject of image 1 in the style of image 0, where that is the default style."""
-    questions = list(restyled(library.only(RECIPE.concepts), "fluent", 512, 512))
-    assert score(pipeline, judge, questions).top1 >= 0.9
+@pytest.mark.parametrize("style", ["fluent", "noto"])
+def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library, style):
+    """The subject of image 1 in the style of image 0, whichever of the two that is in."""
+    questions = list(restyled(library.only(RECIPE.concepts), style, 512, 512))[::4]
+    assert score(pipeline, judge, questions).top1 >= 0.8
 
 
 def test_the_bundled_checkpoint_draws_landscapes(pipeline, judge, library):

@@ -18,9 +18,9 @@ from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
-from alpenglow.training.latents import build_pool
+from alpenglow.training.latents import FramedPool, build_pool, ground_latents
 from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.recipe import RECIPE, FlowStage
+from alpenglow.training.recipe import FRAMES, RECIPE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.hub import Files
@@ -104,9 +104,12 @@ def train_flow(
     encode = linear_encoder(autoencoder.eval())
     pools = {plan.name: build_pool(plan, packages, encode, folder / "latents") for plan in RECIPE.pools}
     bases = [pools[plan.name] for plan in RECIPE.pools if plan.bases]
-    weights = channel_weights(autoencoder)
+    grounds, weights = ground_latents(encode), channel_weights(autoencoder)
     for stage in stages:
         drawn = [(share, pools[name].only(stage.wants)) for name, share in stage.shares.items()]
+        if stage.framed:
+            things = pools["512x512-0"].only(stage.wants)
+            drawn += [(stage.framed / len(FRAMES), FramedPool(things, grounds, h, w)) for w, h in FRAMES]
         for _, pool in drawn:
             pool.tokenize(tokenizer)
         fit_flow(flow, drawn, bases, weights, Run(folder / f"flow-{RECIPE.flow.index(stage)}"), stage.plan, device)

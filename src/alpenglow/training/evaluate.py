@@ -8,7 +8,7 @@ nothing is picked. Beside that: how far the autoencoder's pictures are from what
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -174,20 +174,31 @@ def pairs(library: Library, width: int, height: int) -> Iterator[Question]:
         yield Question(f"a {left} beside a {right}", width, height, side_by_side(left, right))
 
 
-def restyled(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
-    """The documented edit: a thing in the default style, or in noto where that is `style`, drawn like the next one."""
+def restyled(library: Library, style: str, width: int, height: int, content: int = 1) -> Iterator[Question]:
+    """The documented edit: a thing in the default style, or in noto where that is `style`, drawn like the next one.
+
+    `content` says which of the two images the thing is: 1 as documented, or 0.
+    """
     before = DEFAULT_STYLE if style != DEFAULT_STYLE else "noto"
     names = [name for name in library.concepts if {before, style} <= set(library.styles_of(name))]
-    for content, model in zip(names, [*names[1:], names[0]], strict=True):
-        references = tuple(reference(key, library, width) for key in ((model, style), (content, before)))
-        prompt = "take the subject of image 1 and style it like image 0"
-        yield Question(prompt, width, height, Picture(((content, style),)), references)
+    for subject, model in zip(names, [*names[1:], names[0]], strict=True):
+        keys = ((model, style), (subject, before))[:: 1 if content else -1]
+        references = tuple(reference(key, library, width) for key in keys)
+        prompt = f"take the subject of image {content} and style it like image {1 - content}"
+        yield Question(prompt, width, height, Picture(((subject, style),)), references)
 
 
-def moved(library: Library, width: int, height: int) -> Iterator[Question]:
-    """Two references beside each other."""
+def redrawn(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
+    """The same with one reference and the style by its name."""
+    for question in restyled(library, style, width, height):
+        prompt = f"turn image 0 into {style} style"
+        yield replace(question, prompt=prompt, references=question.references[1:])
+
+
+def moved(library: Library, width: int, height: int, side: int) -> Iterator[Question]:
+    """Two references of `side` pixels beside each other."""
     for left, right in neighbours(library):
-        references = tuple(reference((name, DEFAULT_STYLE), library, width) for name in (left, right))
+        references = tuple(reference((name, DEFAULT_STYLE), library, side) for name in (left, right))
         yield Question("put image 0 beside image 1", width, height, side_by_side(left, right), references)
 
 
@@ -233,11 +244,18 @@ SETS: dict[str, Ask] = {
     "landscapes, 512x512": lambda library: landscapes(library, 512, 512),
     "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
     "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),
-    "restyled like fluent, 512x512": lambda library: restyled(library, DEFAULT_STYLE, 512, 512),
-    "restyled like noto, 512x512": lambda library: restyled(library, "noto", 512, 512),
+    **{
+        f"restyled like {style}, {side}x{side}": partial(restyled, style=style, width=side, height=side)
+        for side in (256, 512)
+        for style in STYLES
+    },
+    "restyled like noto, image 0 like image 1, 512x512": lambda library: restyled(library, "noto", 512, 512, content=0),
+    "turned into noto, 512x512": lambda library: redrawn(library, "noto", 512, 512),
     "put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512),
     "image 1 of two put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512, others=1),
-    "two references beside each other, 512x512": lambda library: moved(library, 512, 512),
+    "two references beside each other, 512x512": lambda library: moved(library, 512, 512, 512),
+    "two references of 256x256 beside each other, 512x512": lambda library: moved(library, 512, 512, 256),
+    "two references beside each other, 1024x768": lambda library: moved(library, 1024, 768, 512),
 }
 """What is asked, by title: of everything that the demo was taught."""
 

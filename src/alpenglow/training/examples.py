@@ -37,12 +37,12 @@ class Example:
 
 KINDS: dict[str, float] = {
     "subject": 0.32,
-    "scene": 0.08,
-    "subject at scene": 0.12,
+    "scene": 0.06,
+    "subject at scene": 0.1,
     "pair": 0.08,
     "restyle": 0.2,
     "recolour": 0.05,
-    "beside": 0.06,
+    "beside": 0.1,
     "place": 0.05,
     "make style": 0.04,
 }
@@ -57,11 +57,17 @@ PLAIN_STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.7, "noto": 0.12, "twemoji":
 GROUP_WEIGHTS: dict[str, float] = {"people-body": 0.35, "symbols": 0.4, "smileys-emotion": 0.8}
 """How often a concept is drawn, by its group, where not 1: people come in three variants each."""
 
-FAVOURITES = """
-    airplane automobile banana bear bicycle butterfly cactus castle cat crab crown dog dragon duck elephant fish fox
-    frog ghost guitar hamburger house lion mushroom octopus owl panda penguin pizza rabbit robot rocket rose sailboat
-    snowman sunflower train turtle umbrella unicorn
+_FAVOURITES = """
+    airplane, alarm clock, alien, astronaut, automobile, avocado, balloon, banana, bear, bell, bicycle, bird,
+    birthday cake, bus, butterfly, cactus, camera, carrot, castle, cat, cherries, christmas tree, cloud, cow, crab,
+    crown, cupcake, dog, dolphin, doughnut, dragon, duck, elephant, evergreen tree, fire engine, fish, flamingo,
+    flying saucer, fox, frog, ghost, grapes, grinning face, guitar, hamburger, helicopter, honeybee, horse,
+    hot beverage, house, key, koala, lady beetle, laptop, lemon, light bulb, lion, monkey, mouse, mushroom, octopus,
+    owl, palm tree, panda, parrot, penguin, pig, pineapple, pizza, rabbit, rainbow, red apple, red heart, robot,
+    rocket, rose, sailboat, skull, snail, snake, snowman, soccer ball, star, strawberry, sun, sunflower, teddy bear,
+    tent, tiger, tractor, train, trophy, tulip, turtle, umbrella, unicorn, volcano, watermelon, whale, wrapped gift
 """
+FAVOURITES = frozenset(name.strip() for name in _FAVOURITES.split(","))
 """Names of concepts that people ask for first: each drawn FAVOURED times as often."""
 FAVOURED = 5.0
 
@@ -102,9 +108,8 @@ class Sampler:
         self._style_names = tuple(STYLE_WEIGHTS if styles is None else styles)
         self._styles = _cumulated((STYLE_WEIGHTS if styles is None else styles).values())
         self._concepts = tuple(library.concepts.values())
-        favourites = set(FAVOURITES.split())
         self._popularity = _cumulated(
-            FAVOURED if concept.name in favourites else GROUP_WEIGHTS.get(concept.group, 1.0)
+            FAVOURED if concept.name in FAVOURITES else GROUP_WEIGHTS.get(concept.group, 1.0)
             for concept in self._concepts
         )
         self._scenes = _cumulated(_frequency(scene) for scene in SCENES)

@@ -30,6 +30,9 @@ from alpenglow.training.run import Average, Run
 class FlowPlan:
     """How long and how fast. `batch` is that of pictures of 16 tokens; see `rows`. `prompt_dropout` is the share of
     sampling steps that see the empty prompt, for guidance.
+
+    `first_alone` is the share of training steps that take sampling's first step only, with as many times the pictures
+    as sampling has steps: what a prompt and its references mean is learned there, soonest.
     """
 
     steps: int
@@ -37,6 +40,7 @@ class FlowPlan:
     learning_rate: float = 1.5e-3
     hold: float = 0.0  # share of the steps at the full learning rate
     sampling_steps: int = 4
+    first_alone: float = 0.0
     prompt_dropout: float = 0.08
     averaging: float = 0.998
     seed: int = 0
@@ -84,8 +88,9 @@ def fit_flow(
         pool = pools[rng.choice(len(pools), p=shares / shares.sum())][1]
         copy_parameters(flow, computing)
         with sdpa_kernel(SDPBackend.MATH):  # on a CPU the fused kernel's backward is slow for so few tokens
-            batch = pool.draw(rng, rows(plan.batch, pool.tokens), bases)
-            loss = flow_loss(computing, batch, weights, rng, plan)
+            steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
+            batch = pool.draw(rng, rows(plan.batch * plan.sampling_steps // steps, pool.tokens), bases)
+            loss = flow_loss(computing, batch, weights, rng, steps, plan.prompt_dropout)
             loss.backward()
         hand_over_gradients(computing, flow)
         torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
@@ -100,8 +105,10 @@ def fit_flow(
     average.copy_to(flow)
 
 
-def flow_loss(flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generator, plan: FlowPlan) -> Tensor:
-    """Sample the batch's pictures, and compare each step's velocity with the one that leads straight to the data.
+def flow_loss(
+    flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generator, steps: int, prompt_dropout: float
+) -> Tensor:
+    """Sample the batch's pictures in `steps`; compare each one's velocity with that which leads straight to the data.
 
     That is (x - data) / t at the x that the steps before have come to, which counts as given. Returns the mean squared
     error over the steps, weighted by channel. At t = 1 x is noise, and the target rectified flow's own, noise - data.
@@ -116,8 +123,8 @@ def flow_loss(flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generato
     rotary = rotary_of(flow, batch).to(device)
     x = torch.from_numpy(rng.standard_normal(data.shape, dtype=np.float32)).to(device)
     losses = []
-    for t, after in pairwise(timesteps(data.shape[1], plan.sampling_steps).to(device)):
-        dropped = torch.from_numpy(rng.random((len(data), 1, 1)) < plan.prompt_dropout).to(device)
+    for t, after in pairwise(timesteps(data.shape[1], steps).to(device)):
+        dropped = torch.from_numpy(rng.random((len(data), 1, 1)) < prompt_dropout).to(device)
         txt = torch.where(dropped, untold, told)
         v = flow.transformer(x.to(weight), txt, t[None], rotary, references=references, attend=attention_in_batches)
         v = v.float()

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
+from alpenglow.training.captions import COLOURS
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, load_drawings
 from alpenglow.training.examples import KINDS, STYLE_WEIGHTS, Plan, Sampler
-from alpenglow.training.pictures import Picture, base_pictures, render_picture
+from alpenglow.training.pictures import TOKEN, Picture, base_pictures, render_picture
 from alpenglow.training.run import worker_count
 from alpenglow.weights.tokenizer import Tokenizer
 
@@ -49,7 +50,7 @@ class PoolPlan:
         return f"{self.width}x{self.height}-{self.seed}"
 
 
-OTHER_SIZE = 0.25
+OTHER_SIZE = 0.4
 """How often references come at a size drawn from all, where drawings may be smaller or larger than in the picture."""
 
 
@@ -118,6 +119,38 @@ class LatentPool:
         return torch.from_numpy(self.latents[[self.index[picture] for picture in pictures]]).float()
 
 
+class FramedPool(LatentPool):
+    """A pool of single things on one colour, in a larger frame: their tokens in its middle, the ground's around them.
+
+    A token is encoded from its own pixels alone, so these are the latents that a rendering in that frame would have.
+    """
+
+    def __init__(self, pool: LatentPool, grounds: dict[str, Tensor], height: int, width: int) -> None:
+        """`grounds` have the latents (C,) of a token of each colour; the frame is given in tokens."""
+        super().__init__([plan for plan in pool.plans if _alone(plan.picture)], pool.index, pool.latents)
+        self.grounds, self.height, self.width = grounds, height, width
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens a picture has."""
+        return self.height * self.width
+
+    def look_up(self, pictures: Iterable[Picture]) -> Tensor:
+        """Latents of pictures that are in the pool, framed, (B, C, h, w)."""
+        shown = list(pictures)
+        things = super().look_up(shown)
+        rows, columns = things.shape[2:]
+        framed = torch.stack([self.grounds[str(picture.ground)] for picture in shown])[:, :, None, None]
+        framed = framed.repeat(1, 1, self.height, self.width)
+        top, left = (self.height - rows) // 2, (self.width - columns) // 2
+        framed[:, :, top : top + rows, left : left + columns] = things
+        return framed
+
+
+def _alone(picture: Picture) -> bool:
+    return len(picture.drawings) == 1 and isinstance(picture.ground, str)
+
+
 Encode = Callable[[Tensor], Tensor]
 """Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, h, w)."""
 
@@ -136,6 +169,12 @@ def build_pool(plan: PoolPlan, packages: Path, encode: Encode, folder: Path) -> 
     if len(latents) != len(pictures):
         raise ValueError(f"{path} holds {len(latents)} pictures, the plan asks for {len(pictures)}: remove the file")
     return LatentPool(plans, {picture: i for i, picture in enumerate(pictures)}, latents)
+
+
+def ground_latents(encode: Encode) -> dict[str, Tensor]:
+    """The latents (C,) of a token that shows nothing but a background, by its colour."""
+    pixels = np.stack([render_picture(Picture((), colour), Library({}, {}), TOKEN, TOKEN) for colour in COLOURS])
+    return dict(zip(COLOURS, encode(to_signed(pixels))[:, :, 0, 0].half().float(), strict=True))
 
 
 def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Picture]]:

@@ -30,14 +30,19 @@ def render_picture(picture: Picture, library: Library, width: int, height: int) 
     """The pixels: (height, width, 3) uint8.
 
     A scene fills the frame, a single drawing is centred and fits the short side, two share the width. Nothing is drawn
-    larger than LARGEST_CELL allows. Something in a scene stands on its ground.
+    larger than LARGEST_CELL allows, and what is so large lies on the grid of the tokens. Something in a scene stands on
+    its ground.
     """
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
     cell = width / max(len(picture.drawings), 1)
-    size = round(min(cell, height, LARGEST_CELL) * (1 - 2 * MARGIN))
+    box = min(cell, height, LARGEST_CELL)
+    size = round(box * (1 - 2 * MARGIN))
     for i, key in enumerate(picture.drawings):
         sprite = Image.fromarray(render_rgba(library.drawings[key], size))
-        left, top = round((i + 0.5) * cell - size / 2), round((height - size) / 2)
+        left, top = (i + 0.5) * cell - box / 2, (height - box) / 2
+        if box == LARGEST_CELL:
+            left, top = left // TOKEN * TOKEN, top // TOKEN * TOKEN
+        left, top = round(left + (box - size) / 2), round(top + (box - size) / 2)
         if isinstance(picture.ground, Scene):
             top += TOKEN * round((GROUND * height - top - _feet(sprite)) / TOKEN)
         layer = Image.new("RGBA", canvas.size)
