@@ -10,6 +10,7 @@ from alpenglow.errors import AlpenglowError
 from alpenglow.imaging import REFERENCE_SIDE
 from alpenglow.training import captions
 from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, render, render_rgba, render_svg
+from alpenglow.training.evaluate import glance
 from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_prompts
 from alpenglow.training.examples import render as render_plan
 from alpenglow.training.light import LIGHTS, WEATHERS
@@ -245,6 +246,15 @@ def test_a_place_keeps_its_shape_at_any_time():
     day, sunset = (scene_pixels(Scene("desert", time, "clear")).astype(int) for time in ("day", "sunset"))
     edges = [np.abs(np.diff(pixels.sum(axis=2), axis=0)) > 60 for pixels in (day, sunset)]
     assert (edges[0] & edges[1])[36:].sum() > 0.4 * max(edge[36:].sum() for edge in edges)
+
+
+@pytest.mark.parametrize(("width", "height", "shrink"), [(512, 512, 2), (1024, 768, 2), (1024, 1024, 4)])
+def test_a_shrunk_picture_is_the_same_at_a_glance(library, width, height, shrink):
+    picture = Picture((("dog", "fluent"), ("rocket", "noto")), "pink")
+    small = render_picture(picture, library, width, height, shrink)
+    assert small.shape == (height // shrink, width // shrink, 3)
+    difference = np.abs(glance(small) - glance(render_picture(picture, library, width, height)))
+    assert difference.mean() < 0.01  # sizes are whole pixels, so outlines move by a part of one
 
 
 @pytest.mark.parametrize(("width", "height"), [(1024, 768), (768, 1024), (1024, 1024)])

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -92,8 +93,9 @@ class Judge:
         height, width = image.shape[:2]
         key = (width, height, place, others)
         if key not in self._looks:
+            shrink = 1 if not right.drawings else 2 ** int(math.log2(max(1, min(width, height) / 256)))
             pictures = (
-                render_picture(picture, self.library, width, height)
+                render_picture(picture, self.library, width, height, shrink)
                 for picture in track(others, f"what there is at {width}x{height}", transient=True)
             )
             self._looks[key] = np.stack([glance(part(picture, place, places)) for picture in pictures])
@@ -237,6 +239,8 @@ SETS: dict[str, Ask] = {
     },
     "named, fluent, 1024x768": lambda library: named(library, DEFAULT_STYLE, 1024, 768),
     "named, fluent, 768x1024": lambda library: named(library, DEFAULT_STYLE, 768, 1024),
+    "named, fluent, 1280x768": lambda library: named(library, DEFAULT_STYLE, 1280, 768),
+    "named, fluent, 1920x1088": lambda library: islice(named(library, DEFAULT_STYLE, 1920, 1088), 0, None, 4),
     "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
     "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
@@ -244,6 +248,7 @@ SETS: dict[str, Ask] = {
     "landscapes, 512x512": lambda library: landscapes(library, 512, 512),
     "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
     "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),
+    "landscapes, 1920x1088": lambda library: islice(landscapes(library, 1920, 1088), 0, None, 2),
     **{
         f"restyled like {style}, {side}x{side}": partial(restyled, style=style, width=side, height=side)
         for side in (256, 512)

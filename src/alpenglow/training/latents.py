@@ -126,8 +126,14 @@ class FramedPool(LatentPool):
     """
 
     def __init__(self, pool: LatentPool, grounds: dict[str, Tensor], height: int, width: int) -> None:
-        """`grounds` have the latents (C,) of a token of each colour; the frame is given in tokens."""
-        super().__init__([plan for plan in pool.plans if _alone(plan.picture)], pool.index, pool.latents)
+        """`pool` has its captions tokenized, `grounds` the latents (C,) of a token of each colour; sizes in tokens.
+
+        Raises ValueError where the pool shows anything else.
+        """
+        if not all(plan.picture.alone for plan in pool.plans):
+            raise ValueError("Only single things on one colour can be put into a larger frame")
+        super().__init__(pool.plans, pool.index, pool.latents)
+        self.ids, self.mask = pool.ids, pool.mask
         self.grounds, self.height, self.width = grounds, height, width
 
     @property
@@ -145,10 +151,6 @@ class FramedPool(LatentPool):
         top, left = (self.height - rows) // 2, (self.width - columns) // 2
         framed[:, :, top : top + rows, left : left + columns] = things
         return framed
-
-
-def _alone(picture: Picture) -> bool:
-    return len(picture.drawings) == 1 and isinstance(picture.ground, str)
 
 
 Encode = Callable[[Tensor], Tensor]

@@ -25,23 +25,29 @@ class Picture:
     ground: str | Scene = "white"
     seed: int = 0
 
+    @property
+    def alone(self) -> bool:
+        """Whether a single thing is shown, on one colour."""
+        return len(self.drawings) == 1 and isinstance(self.ground, str)
 
-def render_picture(picture: Picture, library: Library, width: int, height: int) -> Pixels:
-    """The pixels: (height, width, 3) uint8.
+
+def render_picture(picture: Picture, library: Library, width: int, height: int, shrink: int = 1) -> Pixels:
+    """The pixels: (height, width, 3) uint8, each side divided by `shrink`, which is for drawings on one colour.
 
     A scene fills the frame, a single drawing is centred and fits the short side, two share the width. Nothing is drawn
     larger than LARGEST_CELL allows, and what is so large lies on the grid of the tokens. Something in a scene stands on
     its ground.
     """
+    width, height, largest, token = (length // shrink for length in (width, height, LARGEST_CELL, TOKEN))
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
     cell = width / max(len(picture.drawings), 1)
-    box = min(cell, height, LARGEST_CELL)
+    box = min(cell, height, largest)
     size = round(box * (1 - 2 * MARGIN))
     for i, key in enumerate(picture.drawings):
         sprite = Image.fromarray(render_rgba(library.drawings[key], size))
         left, top = (i + 0.5) * cell - box / 2, (height - box) / 2
-        if box == LARGEST_CELL:
-            left, top = left // TOKEN * TOKEN, top // TOKEN * TOKEN
+        if box == largest:
+            left, top = left // token * token, top // token * token
         left, top = round(left + (box - size) / 2), round(top + (box - size) / 2)
         if isinstance(picture.ground, Scene):
             top += TOKEN * round((GROUND * height - top - _feet(sprite)) / TOKEN)

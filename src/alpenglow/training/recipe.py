@@ -13,8 +13,8 @@ from alpenglow.training.latents import PoolPlan
 @dataclass(frozen=True)
 class FlowStage:
     """A part of the flow's training: which kinds of example on which grounds, restyled to which styles, and how often
-    each pool is drawn, by its name; what `shares` lacks is not drawn. `framed` is the share of things at 512x512 that
-    are shown in FRAMES.
+    each pool is drawn, by its name; what `shares` lacks is not drawn. `framed` is the share of single things of FRAMED
+    in FRAMES.
     """
 
     kinds: frozenset[str]
@@ -53,6 +53,9 @@ COPIES = frozenset({"recolour", "place"})
 """Edits that copy a reference and need not know what it shows: learned from every drawing there is."""
 
 LANDSCAPES = frozenset({"scene"})
+
+FRAMED = "512x512-0"
+"""The pool whose single things are put into larger frames."""
 
 FRAMES = (
     *((10, 10), (12, 12), (16, 16), (20, 20), (30, 30)),
