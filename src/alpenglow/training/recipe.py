@@ -257,5 +257,23 @@ RECIPE = Recipe(
             plan=FlowPlan(steps=1_900, first_alone=0.75, learning_rate=1e-3, hold=0.4, averaging=0.99, seed=78),
             framed=0.1,
         ),
+        # Few kinds at a time are learned soonest, here too.
+        FlowStage(
+            frozenset({"subject", "scene", "restyle", "make style"}),
+            white_only=False,
+            shares={
+                "256x256-0": 0.06,
+                "512x512-0": 0.6,
+                "1024x768-0": 0.04,
+                "1024x1024-0": 0.04,
+                "512x512-2": 0.03,
+                "1024x768-2": 0.04,
+                "1024x1024-2": 0.03,
+                "1280x768-2": 0.02,
+                "1920x1088-2": 0.02,
+            },
+            plan=FlowPlan(steps=1_300, first_alone=0.85, learning_rate=1e-3, hold=0.4, averaging=0.99, seed=79),
+            framed=0.12,
+        ),
     ),
 )
