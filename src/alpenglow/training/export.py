@@ -41,13 +41,12 @@ styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] i
 reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
 and its pictures say nothing about that model's quality.
 
-How well: in the default style, things by their names at every size, and backgrounds by their colours; in frames above
-512x512 a thing keeps the size that it has there. Other styles are softer, most of all in large frames. Landscapes show
-their light, horizon and outlines, clearest at 512x512 and softest at 1024x1024; a thing in one is blurred. A reference
-at 512x512 keeps its look on another background or in another place, whatever it shows. Of two references that are to be
-restyled it redraws the one that is not in the default style, in that style: right where "style it like image 0" means
-that, wrong where it means the reverse. Two references beside each other are blurred. Every seed draws nearly the same
-picture.
+How well: at 256x256 things by their names in every style, at 512x512 most in the default style and the best known ones in
+the others; pale things are faint. In frames above 512x512 a thing keeps the size that it has there. It learned 256x256,
+512x512, 1024x768, 768x1024 and 1024x1024; between these things soften, and far beyond, as at 1920x1080, nothing can be
+recognised. Landscapes show their light, horizon and outlines, clearest at 512x512 and softest at 1024x1024; a thing in
+one is blurred. A reference keeps its look on another background, in another place or beside another reference. It is
+restyled like another at 256x256, and more softly at 512x512. Every seed draws nearly the same picture.
 
 The things: {things}.
 
