@@ -131,10 +131,8 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
     )
     flow = Flow(Flux2Transformer(sizes), TextEncoder(text))
     initialise_flow(flow)
-    weights, plan = (
-        channel_weights(autoencoder),
-        FlowPlan(steps=301, batch=8, learning_rate=5e-3, averaging=0.9, first_alone=0.5),
-    )
+    weights = channel_weights(autoencoder)
+    plan = FlowPlan(steps=301, batch=8, learning_rate=5e-3, averaging=0.9, first_alone=0.5)
     fit_flow(flow, [(1.0, pool)], [pool], weights, Run(tmp_path / "flow"), plan, "cpu")
     curve = losses(tmp_path / "flow")
     assert len(curve) == 4
