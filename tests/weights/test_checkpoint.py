@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from alpenglow.errors import WeightsError
@@ -79,6 +79,25 @@ def test_saved_is_loaded(network: str, request: pytest.FixtureRequest, tmp_path:
     save(tmp_path / "new", module, stem="model", dtype=torch.float32)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["model.safetensors"]
     assert_same(load(empty(module), tmp_path / "new"), module)
+
+
+def test_what_is_too_large_for_a_file_is_cut_into_shards(transformer: nn.Module, tmp_path: Path) -> None:
+    limit = 8_000
+    save(tmp_path, transformer, stem="model", dtype=torch.float32, shard_bytes=limit)
+    files = sorted(tmp_path.glob("*.safetensors"))
+    assert len(files) > 2
+    assert files[0].name == f"model-00001-of-{len(files):05}.safetensors"
+    for file in files:
+        tensors = load_file(file)
+        assert len(tensors) == 1 or sum(tensor.nbytes for tensor in tensors.values()) <= limit
+    assert_same(load(empty(transformer), tmp_path), transformer)
+
+
+def test_a_single_file_is_not_hidden_by_the_index_of_an_earlier_save(transformer: nn.Module, tmp_path: Path) -> None:
+    save(tmp_path, transformer, stem="model", dtype=torch.float32, shard_bytes=8_000)
+    other = Flux2Transformer(transformer.config)
+    save(tmp_path, other, stem="model", dtype=torch.float32)
+    assert_same(load(empty(transformer), tmp_path), other)
 
 
 def test_saving_over_a_loaded_file_leaves_what_was_loaded(transformer: nn.Module, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from alpenglow.errors import WeightsError
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
+from alpenglow.weights.checkpoint import SHARD_BYTES
 from alpenglow.weights.convert import LAYOUTS
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import Architecture, Networks, load_networks
@@ -115,15 +116,16 @@ def bfl_file(module: nn.Module, path: Path) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(params=[SHARD_BYTES, 8_000], ids=["whole", "in shards"])
 def saved(
     transformer: Flux2Transformer,
     autoencoder: AutoEncoder,
     text_encoder: TextEncoder,
     tokenizer_folder: Path,
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Path:
-    save_pipeline(tmp_path, transformer, autoencoder, text_encoder, dtype=torch.float32)
+    save_pipeline(tmp_path, transformer, autoencoder, text_encoder, dtype=torch.float32, shard_bytes=request.param)
     shutil.copytree(tokenizer_folder, tmp_path / "tokenizer")
     return tmp_path
 

@@ -20,7 +20,7 @@ from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import FramedPool, build_pool, ground_latents
 from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.recipe import FRAMED, FRAMES, RECIPE, FlowStage
+from alpenglow.training.recipe import FRAMED, RECIPE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.hub import Files
@@ -110,7 +110,7 @@ def train_flow(
         things = pools[FRAMED].only(stage.wants).only(lambda plan: plan.picture.alone)
         for pool in (things, *(pool for _, pool in drawn)):
             pool.tokenize(tokenizer)
-        drawn += [(stage.framed / len(FRAMES), FramedPool(things, grounds, h, w)) for w, h in FRAMES]
+        drawn += [(stage.framed / len(stage.frames), FramedPool(things, grounds, h, w)) for w, h in stage.frames]
         fit_flow(flow, drawn, bases, weights, Run(folder / f"flow-{RECIPE.flow.index(stage)}"), stage.plan, device)
 
 

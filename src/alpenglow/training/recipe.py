@@ -9,12 +9,25 @@ from alpenglow.training.fit_decoder import DecoderPlan
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.latents import PoolPlan
 
+FRAMED = "512x512-0"
+"""The pool whose single things are put into larger frames."""
+
+FRAMES = (
+    *((10, 10), (12, 12), (16, 16), (20, 20), (30, 30)),
+    *((12, 8), (8, 12), (16, 9), (9, 16), (16, 12), (12, 16), (19, 13), (13, 19), (20, 12), (12, 20)),
+    *((24, 16), (16, 24), (30, 17), (17, 30)),
+)
+"""Widths and heights of frames in tokens, from 640x640 to 1920x1920: where a thing is, is the same in all of them."""
+
+COMMON_FRAMES = ((12, 12), (16, 16), (16, 9), (9, 16), (16, 12), (12, 16), (20, 12), (30, 17), (17, 30))
+"""Those that people ask for most: 1024x1024, 1280x720, 1920x1080."""
+
 
 @dataclass(frozen=True)
 class FlowStage:
     """A part of the flow's training: which kinds of example on which grounds, restyled to which styles, and how often
     each pool is drawn, by its name; what `shares` lacks is not drawn. `framed` is the share of single things of FRAMED
-    in FRAMES.
+    in `frames`.
     """
 
     kinds: frozenset[str]
@@ -23,6 +36,7 @@ class FlowStage:
     plan: FlowPlan
     restyled_to: frozenset[str] = frozenset(STYLES)
     framed: float = 0.0
+    frames: tuple[tuple[int, int], ...] = FRAMES
 
     def wants(self, plan: Plan) -> bool:
         """Whether an example belongs into this stage. Scenes have no ground of one colour."""
@@ -53,16 +67,6 @@ COPIES = frozenset({"recolour", "place"})
 """Edits that copy a reference and need not know what it shows: learned from every drawing there is."""
 
 LANDSCAPES = frozenset({"scene"})
-
-FRAMED = "512x512-0"
-"""The pool whose single things are put into larger frames."""
-
-FRAMES = (
-    *((10, 10), (12, 12), (16, 16), (20, 20), (30, 30)),
-    *((12, 8), (8, 12), (16, 9), (9, 16), (16, 12), (12, 16), (19, 13), (13, 19), (20, 12), (12, 20)),
-    *((24, 16), (16, 24), (30, 17), (17, 30)),
-)
-"""Widths and heights of frames in tokens, from 640x640 to 1920x1920: where a thing is, is the same in all of them."""
 
 RECIPE = Recipe(
     decoder=(
@@ -274,6 +278,23 @@ RECIPE = Recipe(
             },
             plan=FlowPlan(steps=1_300, first_alone=0.85, learning_rate=1e-3, hold=0.4, averaging=0.99, seed=79),
             framed=0.12,
+        ),
+        # Nothing but things by their names, large and in the frames that people ask for: each some three hundred times.
+        FlowStage(
+            frozenset({"subject", "scene"}),
+            white_only=False,
+            shares={
+                "256x256-0": 0.12,
+                "512x512-0": 0.5,
+                "512x512-2": 0.015,
+                "1024x768-2": 0.02,
+                "1024x1024-2": 0.02,
+                "1280x768-2": 0.015,
+                "1920x1088-2": 0.01,
+            },
+            plan=FlowPlan(steps=4_200, first_alone=1, learning_rate=1.2e-3, hold=0.7, averaging=0.99, seed=80),
+            framed=0.3,
+            frames=COMMON_FRAMES,
         ),
     ),
 )

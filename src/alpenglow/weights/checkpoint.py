@@ -20,6 +20,9 @@ from alpenglow.weights.convert import LAYOUTS, VARIANTS, Layout, Stored
 
 M = TypeVar("M", bound=nn.Module)
 
+SHARD_BYTES = 5_000_000_000
+"""What a file holds at most unless told otherwise, as transformers has it."""
+
 
 def load(module: M, path: Path, *, dtype: torch.dtype | None = None, device: torch.device | str = "cpu") -> M:
     """Give a network that was built on the meta device its weights, and return it.
@@ -50,11 +53,18 @@ def load(module: M, path: Path, *, dtype: torch.dtype | None = None, device: tor
 
 
 def save(
-    folder: Path, module: nn.Module, *, stem: str, dtype: torch.dtype, extra: Mapping[str, Tensor] | None = None
+    folder: Path,
+    module: nn.Module,
+    *,
+    stem: str,
+    dtype: torch.dtype,
+    extra: Mapping[str, Tensor] | None = None,
+    shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Write a network as `folder/stem.safetensors` in the layout of diffusers. A reader never sees half a file.
 
-    `extra` tensors, under their names on disk, are what other programs expect beyond what we build.
+    What takes more than `shard_bytes` is written as shards with an index. `extra` tensors, under their names on disk,
+    are what other programs expect beyond what we build.
     """
     tensors = LAYOUTS[type(module)][0].export(module.state_dict()) | dict(extra or {})
     ready = {
@@ -63,9 +73,35 @@ def save(
         for key, tensor in tensors.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{stem}.partial"
-    save_file(ready, partial, metadata={"format": "pt"})
-    partial.replace(folder / f"{stem}.safetensors")
+    shards = _shards(ready, shard_bytes)
+    count = len(shards)
+    names = [f"{stem}{f'-{n:05}-of-{count:05}' if count > 1 else ''}.safetensors" for n in range(1, count + 1)]
+    for name, shard in zip(names, shards, strict=True):
+        partial = folder / f"{name}.partial"
+        save_file(shard, partial, metadata={"format": "pt"})
+        partial.replace(folder / name)
+    index = folder / f"{stem}.safetensors.index.json"
+    if count == 1:
+        index.unlink(missing_ok=True)  # of an earlier save: it would be believed
+        return
+    weight_map = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
+    total = {"total_size": sum(t.nbytes for t in ready.values())}
+    partial = index.with_suffix(".partial")
+    partial.write_text(json.dumps({"metadata": total, "weight_map": weight_map}, indent=2, sort_keys=True), "utf-8")
+    partial.replace(index)
+
+
+def _shards(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
+    """Tensors in their order, cut into shards of at most `limit` bytes or one tensor."""
+    shards: list[dict[str, Tensor]] = [{}]
+    room = limit
+    for key, tensor in tensors.items():
+        if tensor.nbytes > room and shards[-1]:
+            shards.append({})
+            room = limit
+        shards[-1][key] = tensor
+        room -= tensor.nbytes
+    return shards
 
 
 class Checkpoint:

@@ -14,7 +14,7 @@ from alpenglow.errors import WeightsError
 from alpenglow.models.autoencoder import PATCH, AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import SINUSOID_DIM, Flux2Transformer
-from alpenglow.weights.checkpoint import save
+from alpenglow.weights.checkpoint import SHARD_BYTES, save
 
 Config = dict[str, Any]
 
@@ -27,12 +27,17 @@ def save_pipeline(
     *,
     dtype: torch.dtype,
     distilled: bool = True,
+    shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Write a klein-like model, floating-point tensors in `dtype`: everything but its `tokenizer` folder."""
+    """Write a klein-like model, floating-point tensors in `dtype`: everything but its `tokenizer` folder.
+
+    A network of more than `shard_bytes` is cut into shards.
+    """
     for name, module in (("transformer", transformer), ("vae", autoencoder)):
-        save(folder / name, module, stem="diffusion_pytorch_model", dtype=dtype)
+        save(folder / name, module, stem="diffusion_pytorch_model", dtype=dtype, shard_bytes=shard_bytes)
         _write(folder / name / "config.json", describe(module))
-    save(folder / "text_encoder", text_encoder, stem="model", extra=_untapped(text_encoder), dtype=dtype)
+    extra = _untapped(text_encoder)
+    save(folder / "text_encoder", text_encoder, stem="model", extra=extra, dtype=dtype, shard_bytes=shard_bytes)
     _write(folder / "text_encoder" / "config.json", _qwen3(text_encoder, dtype))
     _write(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     _write(folder / "model_index.json", MODEL_INDEX | {"is_distilled": distilled})
