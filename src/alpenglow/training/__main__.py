@@ -18,9 +18,9 @@ from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
-from alpenglow.training.latents import FramedPool, build_pool, ground_latents
+from alpenglow.training.latents import FramedPool, build_pool, framable, ground_latents
 from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.recipe import FRAMED, RECIPE, FlowStage
+from alpenglow.training.recipe import FRAMED, FRAMED_BASES, RECIPE, WIDE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.hub import Files
@@ -107,10 +107,13 @@ def train_flow(
     grounds, weights = ground_latents(encode), channel_weights(autoencoder)
     for stage in stages:
         drawn = [(share, pools[name].only(stage.wants)) for name, share in stage.shares.items()]
-        things = pools[FRAMED].only(stage.wants).only(lambda plan: plan.picture.alone)
-        for pool in (things, *(pool for _, pool in drawn)):
+        things = framable(pools[FRAMED].only(stage.wants), pools[FRAMED_BASES])
+        single = things.only(lambda plan: len(plan.picture.drawings) == 1)
+        for pool in (things, single, *(pool for _, pool in drawn)):
             pool.tokenize(tokenizer)
-        drawn += [(stage.framed / len(stage.frames), FramedPool(things, grounds, h, w)) for w, h in stage.frames]
+        for width, height in stage.frames:
+            framed = FramedPool(things if width >= WIDE else single, grounds, height, width)
+            drawn.append((stage.framed / len(stage.frames), framed))
         fit_flow(flow, drawn, bases, weights, Run(folder / f"flow-{RECIPE.flow.index(stage)}"), stage.plan, device)
 
 

@@ -4,6 +4,7 @@ Pictures are rendered and encoded once, up to a budget for each size; further pl
 new picture. Everything follows from the seed, so only the latents are stored.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -120,18 +121,20 @@ class LatentPool:
 
 
 class FramedPool(LatentPool):
-    """A pool of single things on one colour, in a larger frame: their tokens in its middle, the ground's around them.
+    """A pool of things on one colour in a larger frame: their tokens where they belong, the ground's around them.
 
     A token is encoded from its own pixels alone, so these are the latents that a rendering in that frame would have.
     """
 
     def __init__(self, pool: LatentPool, grounds: dict[str, Tensor], height: int, width: int) -> None:
-        """`pool` has its captions tokenized, `grounds` the latents (C,) of a token of each colour; sizes in tokens.
+        """`pool` is `framable` and has its captions tokenized, `grounds` the latents (C,) of a token of each colour;
+        sizes in tokens.
 
-        Raises ValueError where the pool shows anything else.
+        Raises ValueError where the frame has no room for the things side by side as large as they are.
         """
-        if not all(plan.picture.alone for plan in pool.plans):
-            raise ValueError("Only single things on one colour can be put into a larger frame")
+        most = max(len(plan.picture.drawings) for plan in pool.plans)
+        if width < most * pool.latents.shape[3] or height < pool.latents.shape[2]:
+            raise ValueError(f"A frame of {width}x{height} tokens is too small for {most} things")
         super().__init__(pool.plans, pool.index, pool.latents)
         self.ids, self.mask = pool.ids, pool.mask
         self.grounds, self.height, self.width = grounds, height, width
@@ -142,15 +145,26 @@ class FramedPool(LatentPool):
         return self.height * self.width
 
     def look_up(self, pictures: Iterable[Picture]) -> Tensor:
-        """Latents of pictures that are in the pool, framed, (B, C, h, w)."""
-        shown = list(pictures)
-        things = super().look_up(shown)
-        rows, columns = things.shape[2:]
-        framed = torch.stack([self.grounds[str(picture.ground)] for picture in shown])[:, :, None, None]
-        framed = framed.repeat(1, 1, self.height, self.width)
-        top, left = (self.height - rows) // 2, (self.width - columns) // 2
-        framed[:, :, top : top + rows, left : left + columns] = things
+        """Latents of pictures whose things are in the pool, framed, (B, C, h, w)."""
+        return torch.stack([self._frame(picture) for picture in pictures])
+
+    def _frame(self, picture: Picture) -> Tensor:
+        framed = self.grounds[str(picture.ground)][:, None, None].repeat(1, self.height, self.width)
+        cell = self.width / len(picture.drawings)
+        for i, thing in enumerate(super().look_up(picture.singles)):
+            rows, columns = thing.shape[1:]
+            top, left = (self.height - rows) // 2, math.floor((i + 0.5) * cell - columns / 2)
+            framed[:, top : top + rows, left : left + columns] = thing
         return framed
+
+
+def framable(pool: LatentPool, bases: LatentPool) -> LatentPool:
+    """The plans of `pool` that show things on one colour, each of which it or `bases` hold by itself."""
+    index = {picture: len(pool.latents) + i for picture, i in bases.index.items()} | pool.index
+    both = LatentPool(pool.plans, index, np.concatenate([pool.latents, bases.latents]))
+    return both.only(
+        lambda plan: isinstance(plan.picture.ground, str) and all(one in index for one in plan.picture.singles)
+    )
 
 
 Encode = Callable[[Tensor], Tensor]

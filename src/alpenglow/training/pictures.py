@@ -26,9 +26,9 @@ class Picture:
     seed: int = 0
 
     @property
-    def alone(self) -> bool:
-        """Whether a single thing is shown, on one colour."""
-        return len(self.drawings) == 1 and isinstance(self.ground, str)
+    def singles(self) -> tuple["Picture", ...]:
+        """Each of its drawings by itself, on the same ground."""
+        return tuple(Picture((key,), self.ground, self.seed) for key in self.drawings)
 
 
 def render_picture(picture: Picture, library: Library, width: int, height: int, shrink: int = 1) -> Pixels:

@@ -9,15 +9,18 @@ from alpenglow.training.fit_decoder import DecoderPlan
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.latents import PoolPlan
 
-FRAMED = "512x512-0"
-"""The pool whose single things are put into larger frames."""
+FRAMED, FRAMED_BASES = "512x512-0", "512x512-1"
+"""The pool whose things are put into larger frames, and that which holds each drawing by itself."""
+
+WIDE = 16
+"""Tokens of width from which two things stand beside each other as large as one in FRAMED."""
 
 FRAMES = (
     *((10, 10), (12, 12), (16, 16), (20, 20), (30, 30)),
     *((12, 8), (8, 12), (16, 9), (9, 16), (16, 12), (12, 16), (19, 13), (13, 19), (20, 12), (12, 20)),
     *((24, 16), (16, 24), (30, 17), (17, 30)),
 )
-"""Widths and heights of frames in tokens, from 640x640 to 1920x1920: where a thing is, is the same in all of them."""
+"""Widths and heights of frames in tokens, from 640x640 to 1920x1920: a thing is as large in all of them."""
 
 COMMON_FRAMES = ((12, 12), (16, 16), (16, 9), (9, 16), (16, 12), (12, 16), (20, 12), (30, 17), (17, 30))
 """Those that people ask for most: 1024x1024, 1280x720, 1920x1080."""
@@ -26,8 +29,8 @@ COMMON_FRAMES = ((12, 12), (16, 16), (16, 9), (9, 16), (16, 12), (12, 16), (20, 
 @dataclass(frozen=True)
 class FlowStage:
     """A part of the flow's training: which kinds of example on which grounds, restyled to which styles, and how often
-    each pool is drawn, by its name; what `shares` lacks is not drawn. `framed` is the share of single things of FRAMED
-    in `frames`.
+    each pool is drawn, by its name; what `shares` lacks is not drawn. `framed` is the share of things of FRAMED in
+    `frames`.
     """
 
     kinds: frozenset[str]
@@ -294,6 +297,28 @@ RECIPE = Recipe(
             },
             plan=FlowPlan(steps=4_200, first_alone=1, learning_rate=1.2e-3, hold=0.7, averaging=0.99, seed=80),
             framed=0.3,
+            frames=COMMON_FRAMES,
+        ),
+        # Everything again, on what was learned there.
+        FlowStage(
+            frozenset(KINDS),
+            white_only=False,
+            shares={
+                "256x256-1": 0.04,
+                "256x256-0": 0.22,
+                "512x512-1": 0.06,
+                "512x512-0": 0.42,
+                "1024x768-0": 0.04,
+                "1024x1024-0": 0.03,
+                "768x1024-0": 0.02,
+                "512x512-2": 0.02,
+                "1024x768-2": 0.02,
+                "1024x1024-2": 0.02,
+                "1280x768-2": 0.01,
+                "1920x1088-2": 0.01,
+            },
+            plan=FlowPlan(steps=2_600, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=81),
+            framed=0.12,
             frames=COMMON_FRAMES,
         ),
     ),
