@@ -321,5 +321,27 @@ RECIPE = Recipe(
             framed=0.12,
             frames=COMMON_FRAMES,
         ),
+        # The other steps after it.
+        FlowStage(
+            frozenset(KINDS),
+            white_only=False,
+            shares={
+                "256x256-1": 0.04,
+                "256x256-0": 0.2,
+                "512x512-1": 0.06,
+                "512x512-0": 0.42,
+                "1024x768-0": 0.04,
+                "1024x1024-0": 0.03,
+                "768x1024-0": 0.02,
+                "512x512-2": 0.02,
+                "1024x768-2": 0.02,
+                "1024x1024-2": 0.02,
+                "1280x768-2": 0.01,
+                "1920x1088-2": 0.01,
+            },
+            plan=FlowPlan(steps=3_700, first_alone=0.4, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=82),
+            framed=0.14,
+            frames=COMMON_FRAMES,
+        ),
     ),
 )
