@@ -58,22 +58,24 @@ def test_questions_ask_for_what_they_expect(library):
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
 
 
-@pytest.mark.parametrize("side", [256, 512])
-def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, side):
+@pytest.mark.parametrize(
+    ("style", "width", "height"), [("fluent", 256, 256), ("noto", 256, 256), ("fluent", 512, 512), ("fluent", 1280, 768)]
+)
+def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, style, width, height):
     """A fourth of what it was taught, judged among every thing that the style draws, taught or not."""
-    questions = list(named(library.only(RECIPE.concepts), "fluent", side, side))[::4]
+    questions = list(named(library.only(RECIPE.concepts), style, width, height))[::4]
     result = score(pipeline, judge, questions)
     assert result.top1 >= 0.9
     assert result.top5 >= 0.95
 
 
-@pytest.mark.parametrize(("style", "top1", "top5"), [("fluent", 0.9, 0.95), ("noto", 0.7, 0.7)])
-def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library, style, top1, top5):
+@pytest.mark.parametrize("style", ["fluent", "noto"])
+def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library, style):
     """The subject of image 1 in the style of image 0, most of them pairs that training never showed together."""
     questions = list(restyled(library.only(RECIPE.concepts), style, 512, 512))[::4]
     result = score(pipeline, judge, questions)
-    assert result.top1 >= top1
-    assert result.top5 >= top5
+    assert result.top1 >= 0.9
+    assert result.top5 >= 0.95
 
 
 def test_the_bundled_checkpoint_draws_landscapes(pipeline, judge, library):
