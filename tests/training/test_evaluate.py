@@ -59,7 +59,8 @@ def test_questions_ask_for_what_they_expect(library):
 
 
 @pytest.mark.parametrize(
-    ("style", "width", "height"), [("fluent", 256, 256), ("noto", 256, 256), ("fluent", 512, 512), ("fluent", 1280, 768)]
+    ("style", "width", "height"),
+    [("fluent", 256, 256), ("noto", 256, 256), ("fluent", 512, 512), ("fluent", 1280, 768)],
 )
 def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, style, width, height):
     """A fourth of what it was taught, judged among every thing that the style draws, taught or not."""
