@@ -11,8 +11,8 @@ from alpenglow.training.fit_flow import Flow
 from alpenglow.training.recipe import RECIPE
 from alpenglow.weights.pipeline_folder import save_pipeline
 
-SHARD_BYTES = 16_000_000
-"""No file of the checkpoint is larger, so that it is easily kept under version control."""
+LARGEST_FILE = 16_000_000
+"""Bytes: no file of the checkpoint is larger, so that it is easily kept under version control."""
 
 
 def export(flow: Flow, autoencoder: AutoEncoder, tokenizer: Path, folder: Path) -> None:
@@ -20,7 +20,7 @@ def export(flow: Flow, autoencoder: AutoEncoder, tokenizer: Path, folder: Path) 
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     networks = (flow.transformer, autoencoder, flow.text_encoder)
-    save_pipeline(partial, *networks, dtype=torch.bfloat16, shard_bytes=SHARD_BYTES)
+    save_pipeline(partial, *networks, dtype=torch.bfloat16, shard_bytes=LARGEST_FILE)
     shutil.copytree(tokenizer, partial / "tokenizer")
     (partial / "README.md").write_text(model_card(), "utf-8")
     shutil.rmtree(folder, ignore_errors=True)

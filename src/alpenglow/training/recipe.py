@@ -71,6 +71,22 @@ COPIES = frozenset({"recolour", "place"})
 
 LANDSCAPES = frozenset({"scene"})
 
+EVERYTHING: dict[str, float] = {
+    "256x256-1": 0.04,
+    "256x256-0": 0.22,
+    "512x512-1": 0.06,
+    "512x512-0": 0.42,
+    "1024x768-0": 0.04,
+    "1024x1024-0": 0.03,
+    "768x1024-0": 0.02,
+    "512x512-2": 0.02,
+    "1024x768-2": 0.02,
+    "1024x1024-2": 0.02,
+    "1280x768-2": 0.01,
+    "1920x1088-2": 0.01,
+}
+"""Shares of pools that keep all that was learned."""
+
 RECIPE = Recipe(
     decoder=(
         DecoderPlan(steps=1_500, batch=16, side=256, finest=3),
@@ -303,20 +319,7 @@ RECIPE = Recipe(
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares={
-                "256x256-1": 0.04,
-                "256x256-0": 0.22,
-                "512x512-1": 0.06,
-                "512x512-0": 0.42,
-                "1024x768-0": 0.04,
-                "1024x1024-0": 0.03,
-                "768x1024-0": 0.02,
-                "512x512-2": 0.02,
-                "1024x768-2": 0.02,
-                "1024x1024-2": 0.02,
-                "1280x768-2": 0.01,
-                "1920x1088-2": 0.01,
-            },
+            shares=EVERYTHING,
             plan=FlowPlan(steps=2_600, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=81),
             framed=0.12,
             frames=COMMON_FRAMES,
@@ -325,20 +328,7 @@ RECIPE = Recipe(
         FlowStage(
             frozenset(KINDS),
             white_only=False,
-            shares={
-                "256x256-1": 0.04,
-                "256x256-0": 0.2,
-                "512x512-1": 0.06,
-                "512x512-0": 0.42,
-                "1024x768-0": 0.04,
-                "1024x1024-0": 0.03,
-                "768x1024-0": 0.02,
-                "512x512-2": 0.02,
-                "1024x768-2": 0.02,
-                "1024x1024-2": 0.02,
-                "1280x768-2": 0.01,
-                "1920x1088-2": 0.01,
-            },
+            shares=EVERYTHING | {"256x256-0": 0.2},
             plan=FlowPlan(steps=3_700, first_alone=0.4, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=82),
             framed=0.14,
             frames=COMMON_FRAMES,
