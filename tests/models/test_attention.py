@@ -1,7 +1,5 @@
 """Rotary tables and rotations are those of diffusers (interleaved pairs) and transformers (halves), bit by bit."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from diffusers.models.embeddings import apply_rotary_emb
@@ -49,20 +47,6 @@ def test_a_rotation_keeps_the_dtype_but_not_its_rounding() -> None:
     half = apply_rope(x.bfloat16(), table)
     assert half.dtype == torch.bfloat16
     assert torch.equal(half, apply_rope(x.bfloat16().float(), table).bfloat16())
-
-
-def test_a_rotation_written_out_for_the_compiler_has_the_same_bits() -> None:
-    x, table = normal(2, 3, 9, 8).bfloat16(), rope(text_ids(9), (2, 2, 2, 2), 2000)
-    seen: list[str] = []
-
-    def remember(graph: torch.fx.GraphModule, _: object) -> Callable[..., object]:
-        seen.append(graph.code)
-        return graph.forward
-
-    compiled = torch.compile(apply_rope, backend=remember, fullgraph=True)
-    assert torch.equal(compiled(x, table), apply_rope(x, table))
-    (code,) = seen
-    assert "complex" not in code
 
 
 def test_fewer_keys_than_queries_are_shared_in_groups() -> None:

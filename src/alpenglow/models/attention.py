@@ -74,17 +74,10 @@ def rope(ids: Tensor, axes_dim: Sequence[int], theta: float, dtype: torch.dtype 
 
 
 def apply_rope(x: Tensor, table: Tensor) -> Tensor:
-    """Turn the interleaved pairs (2j, 2j+1) of `x` (B, heads, N, D) by `table` (2, N, D/2), in fp32.
-
-    A pair is a complex number, turned by a product with cos + i sin. Where torch compiles, which fuses real numbers
-    only, it is written out; both give the same bits.
-    """
-    pairs = x.float().unflatten(-1, (-1, 2))  # (B, heads, N, D/2, 2)
-    if torch.compiler.is_compiling():
-        (cos, sin), (even, odd) = table, pairs.unbind(-1)
-        turned = torch.stack([even * cos - odd * sin, odd * cos + even * sin], dim=-1)
-    else:
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(*table))
+    """Turn the interleaved pairs (2j, 2j+1) of `x` (B, heads, N, D) by `table` (2, N, D/2), in fp32."""
+    cos, sin = table
+    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)  # 2 x (B, heads, N, D/2)
+    turned = torch.stack([even * cos - odd * sin, odd * cos + even * sin], dim=-1)
     return turned.flatten(-2).type_as(x)
 
 
