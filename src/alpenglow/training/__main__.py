@@ -105,9 +105,10 @@ def train_flow(
     pools = {plan.name: build_pool(plan, packages, encode, folder / "latents") for plan in RECIPE.pools}
     bases = [pools[plan.name] for plan in RECIPE.pools if plan.bases]
     grounds, weights = ground_latents(encode), channel_weights(autoencoder)
+    framable_things = framable(pools[FRAMED], pools[FRAMED_BASES])
     for stage in stages:
         drawn = [(share, pools[name].only(stage.wants)) for name, share in stage.shares.items()]
-        things = framable(pools[FRAMED].only(stage.wants), pools[FRAMED_BASES])
+        things = framable_things.only(stage.wants)
         single = things.only(lambda plan: len(plan.picture.drawings) == 1)
         for pool in (things, single, *(pool for _, pool in drawn)):
             pool.tokenize(tokenizer)

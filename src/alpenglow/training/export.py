@@ -45,9 +45,9 @@ styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] i
 reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
 and its pictures say nothing about that model's quality.
 
-How well: it draws things by their names, in four styles, at 256x256, 512x512, 1024x768, 768x1024, 1024x1024 and
-1280x720, sharpest in the default style; pale things are faint. Above 512x512 a thing keeps the size that it has there.
-At 1920x1080 things cannot be recognised. Landscapes show their light, horizon and outlines, clearest at 512x512; a
+How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
+at 1024x768, 768x1024 and 1280x720; pale things are faint. Above 512x512 a thing keeps the size that it has there. At
+1920x1080 things cannot be recognised. Landscapes show their light, horizon and outlines, clearest at 512x512; a
 thing in one is blurred. A reference is recognised on another background, in another place, restyled like another one
 or beside it, at 256x256 and 512x512. Every seed draws nearly the same picture.
 

@@ -8,11 +8,12 @@ from alpenglow.training.examples import FAVOURITES, KINDS, PLAIN_STYLE_WEIGHTS, 
 from alpenglow.training.fit_decoder import DecoderPlan
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.latents import PoolPlan
+from alpenglow.training.pictures import LARGEST_CELL, TOKEN
 
 FRAMED, FRAMED_BASES = "512x512-0", "512x512-1"
 """The pool whose things are put into larger frames, and that which holds each drawing by itself."""
 
-WIDE = 16
+WIDE = 2 * LARGEST_CELL // TOKEN
 """Tokens of width from which two things stand beside each other as large as one in FRAMED."""
 
 FRAMES = (

@@ -75,7 +75,8 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     shards = _shards(ready, shard_bytes)
     count = len(shards)
-    names = [f"{stem}{f'-{n:05}-of-{count:05}' if count > 1 else ''}.safetensors" for n in range(1, count + 1)]
+    parts = [""] if count == 1 else [f"-{n:05}-of-{count:05}" for n in range(1, count + 1)]
+    names = [f"{stem}{part}.safetensors" for part in parts]
     for name, shard in zip(names, shards, strict=True):
         partial = folder / f"{name}.partial"
         save_file(shard, partial, metadata={"format": "pt"})
