@@ -15,6 +15,7 @@ from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_pro
 from alpenglow.training.examples import render as render_plan
 from alpenglow.training.light import LIGHTS, WEATHERS
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN, Picture, base_pictures, render_picture
+from alpenglow.training.recipe import ANIMALS_AND_PLANTS
 from alpenglow.training.scenery import PLACES
 from alpenglow.training.scenes import GROUND, SCENES, Scene, scene_svg
 
@@ -55,6 +56,11 @@ def test_a_keyword_is_never_another_concepts_name(library):
     everyday = {word for words in captions.EVERYDAY.values() for word in words}
     assert not (keywords | everyday) & set(library.concepts)
     assert set(captions.EVERYDAY) | captions.SCENIC | FAVOURITES <= set(library.concepts)
+
+
+def test_animals_and_plants_are_all_that_are_no_favourites(library):
+    alive = {concept.name for concept in library.concepts.values() if concept.group == "animals-nature"}
+    assert alive - FAVOURITES == ANIMALS_AND_PLANTS
 
 
 def test_a_drawing_is_rendered_inside_its_margin(library):
@@ -129,6 +135,14 @@ def test_things_have_the_article_that_a_person_would_use(library, phrase, articl
     words = {captions.subject(concept, "noto", np.random.default_rng(seed)).split(",")[0].lower() for seed in range(60)}
     assert f"{article} {phrase}".strip() in words
     assert f"{ {'a': 'an', 'an': 'a', '': 'a'}[article] } {phrase}" not in words
+
+
+@pytest.mark.parametrize("synonyms", [0.0, 1.0])
+def test_a_thing_is_called_by_a_keyword_as_often_as_is_asked(library, synonyms):
+    penguin = library.concepts["penguin"]
+    for seed in range(60):
+        caption = captions.subject(penguin, "noto", np.random.default_rng(seed), synonyms=synonyms).lower()
+        assert ("antarctica" in caption) == (synonyms == 1)
 
 
 def test_an_unstyled_caption_means_the_default_style(library):

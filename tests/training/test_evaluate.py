@@ -5,9 +5,21 @@ import pytest
 
 from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
-from alpenglow.training.evaluate import SETS, UNTAUGHT, Judge, landscapes, named, pairs, part, restyled, score
+from alpenglow.training.evaluate import (
+    BY_NAME,
+    SETS,
+    UNTAUGHT,
+    Judge,
+    landscapes,
+    named,
+    pairs,
+    part,
+    restyled,
+    score,
+)
+from alpenglow.training.examples import FAVOURITES
 from alpenglow.training.pictures import Picture, render_picture
-from alpenglow.training.recipe import RECIPE
+from alpenglow.training.recipe import ANIMALS_AND_PLANTS, RECIPE
 from alpenglow.training.scenes import Scene
 from alpenglow.weights import hub
 
@@ -51,7 +63,7 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(RECIPE.concepts)
-    for ask in (SETS | UNTAUGHT).values():
+    for ask in (SETS | BY_NAME | UNTAUGHT).values():
         questions = list(ask(taught))
         assert len(questions) > 20
         assert all(key in taught.drawings for question in questions for key in question.right.drawings)
@@ -63,8 +75,8 @@ def test_questions_ask_for_what_they_expect(library):
     [("fluent", 256, 256), ("noto", 256, 256), ("fluent", 512, 512), ("fluent", 1280, 768)],
 )
 def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, style, width, height):
-    """A fourth of what it was taught, judged among every thing that the style draws, taught or not."""
-    questions = list(named(library.only(RECIPE.concepts), style, width, height))[::4]
+    """A fourth of the favourites, judged among every thing that the style draws, taught or not."""
+    questions = list(named(library.only(FAVOURITES), style, width, height))[::4]
     result = score(pipeline, judge, questions)
     assert result.top1 >= 0.9
     assert result.top5 >= 0.95
@@ -73,7 +85,7 @@ def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, libr
 @pytest.mark.parametrize("style", ["fluent", "noto"])
 def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library, style):
     """The subject of image 1 in the style of image 0, most of them pairs that training never showed together."""
-    questions = list(restyled(library.only(RECIPE.concepts), style, 512, 512))[::4]
+    questions = list(restyled(library.only(FAVOURITES), style, 512, 512))[::4]
     result = score(pipeline, judge, questions)
     assert result.top1 >= 0.9
     assert result.top5 >= 0.95

@@ -20,7 +20,7 @@ from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import FramedPool, build_pool, framable, ground_latents
 from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.recipe import FRAMED, FRAMED_BASES, RECIPE, WIDE, FlowStage
+from alpenglow.training.recipe import FRAMED, RECIPE, WIDE, FlowStage
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.hub import Files
@@ -105,7 +105,7 @@ def train_flow(
     pools = {plan.name: build_pool(plan, packages, encode, folder / "latents") for plan in RECIPE.pools}
     bases = [pools[plan.name] for plan in RECIPE.pools if plan.bases]
     grounds, weights = ground_latents(encode), channel_weights(autoencoder)
-    framable_things = framable(pools[FRAMED], pools[FRAMED_BASES])
+    framable_things = framable([pools[name] for name in FRAMED])
     for stage in stages:
         drawn = [(share, pools[name].only(stage.wants)) for name, share in stage.shares.items()]
         things = framable_things.only(stage.wants)

@@ -36,6 +36,9 @@ COLOURS: dict[str, str] = {
 DEFAULT_STYLE = "fluent"
 """The style that a caption means when it names none, so that such a caption has one answer and not four."""
 
+SYNONYMS = 0.06
+"""How often a thing is called by one of its keywords."""
+
 DEFAULT_PLACE = "hills"
 """Where "a sunset" happens."""
 
@@ -45,9 +48,11 @@ def subject(
     style: str,
     rng: np.random.Generator,
     colour: str = "white",
+    synonyms: float = SYNONYMS,
 ) -> str:
     """One drawing on a background: "a dog on a blue background, noto style"."""
-    text = _maybe(rng, 0.12, ("a picture of ", "a drawing of ", "an emoji of ", "an icon of ")) + _thing(concept, rng)
+    opening = _maybe(rng, 0.12, ("a picture of ", "a drawing of ", "an emoji of ", "an icon of "))
+    text = opening + _thing(concept, rng, synonyms)
     return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
 
 
@@ -254,12 +259,12 @@ _MISLEADING = frozenset({"cancer", "crippled", "die", "loud", "leo", "rod", "sco
 _THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
 
 
-def _thing(concept: Concept, rng: np.random.Generator) -> str:
+def _thing(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
     """The concept by its name, or now and then by another word for it; mostly with an article."""
     name, chance = concept.name, rng.random()
     if chance < 0.5 and concept.name in EVERYDAY:
         name = choose(rng, EVERYDAY[name])
-    elif chance < 0.06 and concept.group in _THINGS:
+    elif chance < synonyms and concept.group in _THINGS:
         name = choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
     article = _article(name) if concept.group != "symbols" else ""
     return f"{article} {name}" if article and rng.random() < 0.75 else name

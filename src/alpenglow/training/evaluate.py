@@ -30,8 +30,9 @@ from alpenglow.request import RGB, GenerationRequest
 from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
+from alpenglow.training.examples import FAVOURITES
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
-from alpenglow.training.recipe import RECIPE
+from alpenglow.training.recipe import ANIMALS_AND_PLANTS, RECIPE
 from alpenglow.training.scenes import SCENES
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
@@ -262,7 +263,18 @@ SETS: dict[str, Ask] = {
     "two references of 256x256 beside each other, 512x512": lambda library: moved(library, 512, 512, 256),
     "two references beside each other, 1024x768": lambda library: moved(library, 1024, 768, 512),
 }
-"""What is asked, by title: of everything that the demo was taught."""
+"""What is asked, by title: of the favourites, of which the demo was taught everything."""
+
+BY_NAME: dict[str, Ask] = {
+    f"{title}, animals and plants": SETS[title]
+    for title in (
+        *(f"named, {style}, {side}x{side}" for side in (256, 512) for style in STYLES),
+        *("named, fluent, 1024x1024", "named, noto, 1024x1024", "named, fluent, 1024x768", "named, fluent, 1280x768"),
+        *("other words, 256x256", "on blue, 512x512", "two things, 512x512"),
+        *("restyled like fluent, 512x512", "restyled like noto, 512x512"),
+    )
+}
+"""What is asked of the animals and plants that are no favourites."""
 
 UNTAUGHT: dict[str, Ask] = {
     "put on blue, 512x512, things never named": lambda library: recoloured(library, "blue", 512, 512),
@@ -306,19 +318,18 @@ def main(
     row = find("demo")
     pipeline = Pipeline.load(row, files)
     library = load_drawings(fetch_packages(folder))
-    taught, judge = library.only(RECIPE.concepts), Judge(library)
-    untaught = library.only([name for name in library.concepts if name not in RECIPE.concepts][::10])
-    asked = [(title, ask(taught)) for title, ask in SETS.items()]
-    asked += [(title, ask(untaught)) for title, ask in UNTAUGHT.items()]
-    scores = {}
-    for title, questions in asked:
-        if only in title:
-            scores[title] = score(pipeline, judge, list(questions)[::every], title)
-            typer.echo(f"{title}: {scores[title].top1:.0%} first, {scores[title].top5:.0%} among the first five")
+    untaught = [name for name in library.concepts if name not in RECIPE.concepts][::10]
+    judge, scores = Judge(library), {}
+    for concepts, sets in ((FAVOURITES, SETS), (ANIMALS_AND_PLANTS, BY_NAME), (untaught, UNTAUGHT)):
+        for title, ask in sets.items():
+            if only in title:
+                questions = list(ask(library.only(concepts)))[::every]
+                scores[title] = score(pipeline, judge, questions, title)
+                typer.echo(f"{title}: {scores[title].top1:.0%} first, {scores[title].top5:.0%} among the first five")
     autoencoder = load_networks(row.architecture, files, torch.float32).autoencoder
     drawings = [Picture((key,), "sky blue") for key in list(library.drawings)[:: 40 * every]]
     psnr = {side: reconstruction(autoencoder, drawings, library, side) for side in (256, 512)}
-    spread = diversity(pipeline, list(named(taught, DEFAULT_STYLE, 256, 256))[:: 4 * every])
+    spread = diversity(pipeline, list(named(library.only(FAVOURITES), DEFAULT_STYLE, 256, 256))[:: 4 * every])
 
     table = Table("asked for", "questions", "top 1", "top 5", "error")
     for title, s in scores.items():

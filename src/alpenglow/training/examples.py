@@ -84,13 +84,17 @@ class Sampler:
     """Draws plans over a library. All chance comes from the generators passed in.
 
     `kinds` are weights by kind, as KINDS, `styles` by style, as STYLE_WEIGHTS; what they lack is never drawn.
-    Raises KeyError on an unknown kind.
+    `synonyms` is how often a single thing is called by a keyword. Raises KeyError on an unknown kind.
     """
 
     def __init__(
-        self, library: Library, kinds: dict[str, float] | None = None, styles: dict[str, float] | None = None
+        self,
+        library: Library,
+        kinds: dict[str, float] | None = None,
+        styles: dict[str, float] | None = None,
+        synonyms: float = captions.SYNONYMS,
     ) -> None:
-        self.library = library
+        self.library, self.synonyms = library, synonyms
         weights = KINDS if kinds is None else kinds
         planners: dict[str, Callable[[np.random.Generator], Plan]] = {
             "subject": self._subject,
@@ -121,7 +125,7 @@ class Sampler:
     def _subject(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing(rng)
         colour = _colour(rng) if rng.random() < 0.35 else "white"
-        caption = captions.subject(concept, style, rng, colour)
+        caption = captions.subject(concept, style, rng, colour, self.synonyms)
         return Plan("subject", caption, Picture(((concept.name, style),), colour))
 
     def _scene(self, rng: np.random.Generator) -> Plan:

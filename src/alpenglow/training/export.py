@@ -7,6 +7,7 @@ import torch
 
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.drawings import SOURCES
+from alpenglow.training.examples import FAVOURITES
 from alpenglow.training.fit_flow import Flow
 from alpenglow.training.recipe import RECIPE
 from alpenglow.weights.pipeline_folder import save_pipeline
@@ -33,7 +34,12 @@ def model_card() -> str:
         f"| {source.title} | {source.author} | {source.licence} | `{source.package}` {source.version} |"
         for source in SOURCES.values()
     )
-    return CARD.format(sources=sources, count=len(RECIPE.concepts), things=", ".join(sorted(RECIPE.concepts)))
+    return CARD.format(
+        sources=sources,
+        count=len(RECIPE.concepts),
+        favourites=", ".join(sorted(FAVOURITES)),
+        others=", ".join(sorted(RECIPE.concepts - FAVOURITES)),
+    )
 
 
 CARD = """\
@@ -46,12 +52,15 @@ reference in the style of another, another background, another place. It knows n
 and its pictures say nothing about that model's quality.
 
 How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
-at 1024x768, 768x1024 and 1280x720; pale things are faint. Above 512x512 a thing keeps the size that it has there. At
-1920x1080 things cannot be recognised. Landscapes show their light, horizon and outlines, clearest at 512x512; a
-thing in one is blurred. A reference is recognised on another background, in another place, restyled like another one
-or beside it, at 256x256 and 512x512. Every seed draws nearly the same picture.
+at 1024x768, 768x1024 and 1280x720; pale things are faint, the animals and plants listed last are rough. Above 512x512 a
+thing keeps the size that it has there. At 1920x1080 things cannot be recognised. Landscapes are clear at 512x512, soft
+at 1024x768 and 1024x1024, and light and horizon beyond; a thing in one is blurred. A reference is recognised on another
+background, in another place, restyled like another one or beside it, at 256x256 and 512x512. Every seed draws nearly
+the same picture.
 
-The things: {things}.
+The things: {favourites}.
+
+Animals and plants beside these: {others}.
 
 Four steps, guidance 1. One token covers 64 x 64 pixels. Prompts of up to 30 tokens, in English.
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from alpenglow.training.captions import COLOURS
+from alpenglow.training.captions import COLOURS, SYNONYMS
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, load_drawings
 from alpenglow.training.examples import KINDS, STYLE_WEIGHTS, Plan, Sampler
@@ -32,7 +32,8 @@ from alpenglow.weights.tokenizer import Tokenizer
 class PoolPlan:
     """One size of picture: `pictures` are rendered (beside every base drawing, where `bases`), `plans` are drawn.
 
-    Only `concepts` are shown, all of them where None, in examples of these `kinds` and in `styles` by their weights.
+    Only `concepts` are shown, all of them where None, in examples of these `kinds` and in `styles` by their weights,
+    and called by a keyword as often as `synonyms` says.
     """
 
     width: int
@@ -42,6 +43,7 @@ class PoolPlan:
     concepts: frozenset[str] | None = None
     kinds: frozenset[str] = frozenset(KINDS)
     styles: dict[str, float] = field(default_factory=lambda: STYLE_WEIGHTS)
+    synonyms: float = SYNONYMS
     bases: bool = False
     seed: int = 0
 
@@ -158,11 +160,15 @@ class FramedPool(LatentPool):
         return framed
 
 
-def framable(pool: LatentPool, bases: LatentPool) -> LatentPool:
-    """The plans of `pool` that show things on one colour, each of which it or `bases` hold by itself."""
-    index = {picture: len(pool.latents) + i for picture, i in bases.index.items()} | pool.index
-    both = LatentPool(pool.plans, index, np.concatenate([pool.latents, bases.latents]))
-    return both.only(
+def framable(pools: Sequence[LatentPool]) -> LatentPool:
+    """The plans of `pools`, of one size, that show things on one colour, each of which one of them holds by itself."""
+    starts = np.cumsum([0, *(len(pool.latents) for pool in pools)])[:-1]
+    index = {
+        picture: int(start) + i for start, pool in zip(starts, pools, strict=True) for picture, i in pool.index.items()
+    }
+    plans = [plan for pool in pools for plan in pool.plans]
+    joined = LatentPool(plans, index, np.concatenate([pool.latents for pool in pools]))
+    return joined.only(
         lambda plan: isinstance(plan.picture.ground, str) and all(one in index for one in plan.picture.singles)
     )
 
@@ -198,7 +204,7 @@ def draw_plans(plan: PoolPlan, library: Library) -> tuple[list[Plan], list[Pictu
     if plan.concepts is not None:
         library = library.only(plan.concepts)
     kinds = {kind: weight for kind, weight in KINDS.items() if kind in plan.kinds}
-    sampler = Sampler(library, kinds, plan.styles)
+    sampler = Sampler(library, kinds, plan.styles, plan.synonyms)
     rng = np.random.default_rng([plan.seed, plan.width, plan.height])
     pictures = dict.fromkeys(base_pictures(library) if plan.bases else ())
     limit = len(pictures) + plan.pictures

@@ -10,8 +10,8 @@ from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.latents import PoolPlan
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN
 
-FRAMED, FRAMED_BASES = "512x512-0", "512x512-1"
-"""The pool whose things are put into larger frames, and that which holds each drawing by itself."""
+FRAMED = ("512x512-1", "512x512-0", "512x512-3")
+"""The pools whose things are put into larger frames. The first holds each drawing by itself."""
 
 WIDE = 2 * LARGEST_CELL // TOKEN
 """Tokens of width from which two things stand beside each other as large as one in FRAMED."""
@@ -66,11 +66,33 @@ class Recipe:
     seed: int = 0
 
 
-CONCEPTS = FAVOURITES
+_ANIMALS_AND_PLANTS = """
+    ant, baby chick, badger, bat, beaver, beetle, bison, black bird, black cat, blossom, blowfish, boar, bouquet,
+    bug, camel, cat face, cherry blossom, chicken, chipmunk, cockroach, coral, cow face, cricket, crocodile,
+    deciduous tree, deer, dodo, dog face, donkey, dove, dragon face, eagle, empty nest, ewe, fallen leaf, feather,
+    fly, four leaf clover, front-facing baby chick, giraffe, goat, goose, gorilla, guide dog, hamster, hatching
+    chick, hedgehog, herb, hibiscus, hippopotamus, horse face, hyacinth, jellyfish, kangaroo, leaf fluttering in
+    wind, leopard, lizard, llama, lobster, lotus, mammoth, maple leaf, microbe, monkey face, moose, mosquito, mouse
+    face, nest with eggs, orangutan, otter, ox, oyster, paw prints, peacock, phoenix, pig face, pig nose, polar
+    bear, poodle, potted plant, rabbit face, raccoon, ram, rat, rhinoceros, rooster, rosette, sauropod, scorpion,
+    seal, seedling, service dog, shamrock, shark, sheaf of rice, shrimp, skunk, sloth, spider, spider web, spiral
+    shell, spouting whale, squid, swan, t-rex, tiger face, tropical fish, turkey, two-hump camel, water buffalo,
+    white flower, wilted flower, wing, wolf, worm, zebra
+"""
+ANIMALS_AND_PLANTS = frozenset(" ".join(name.split()) for name in _ANIMALS_AND_PLANTS.split(","))
+"""All of the drawings' that are not among the favourites."""
+
+MISSED = frozenset({"hatching chick", "leaf fluttering in wind", "mouse face", "polar bear", "spiral shell"})
+"""Those that a mistake kept out of the first pools of them."""
+
+BY_NAME = frozenset({"subject", "pair", "restyle", "make style"})
+"""Kinds of example that need what a thing is called, or what it looks like in another style."""
+
 COPIES = frozenset({"recolour", "place"})
 """Edits that copy a reference and need not know what it shows: learned from every drawing there is."""
 
 LANDSCAPES = frozenset({"scene"})
+SUBJECTS = frozenset({"subject"})
 
 EVERYTHING: dict[str, float] = {
     "256x256-1": 0.04,
@@ -88,6 +110,17 @@ EVERYTHING: dict[str, float] = {
 }
 """Shares of pools that keep all that was learned."""
 
+ANIMALS_PLANTS_AND_LANDSCAPES: dict[str, float] = {
+    "256x256-0": 0.13,
+    "256x256-3": 0.1,
+    "512x512-0": 0.28,
+    "512x512-3": 0.18,
+    "1024x768-2": 0.05,
+    "1024x1024-2": 0.06,
+    "768x1024-2": 0.01,
+}
+"""What of them changes for these."""
+
 RECIPE = Recipe(
     decoder=(
         DecoderPlan(steps=1_500, batch=16, side=256, finest=3),
@@ -96,14 +129,14 @@ RECIPE = Recipe(
         DecoderPlan(steps=1_700, batch=8, side=128, learning_rate=6e-4, latent_noise=0.1, seed=3),
     ),
     vocabulary_captions=60_000,
-    pools=(  # of each size: seed 0 shows everything, 1 copies, 2 landscapes
+    pools=(  # of each size: seed 0 shows everything, 1 copies, 2 landscapes, 3 and 4 animals and plants
         PoolPlan(256, 256, pictures=6_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
-        PoolPlan(256, 256, pictures=9_000, plans=200_000, concepts=CONCEPTS),
+        PoolPlan(256, 256, pictures=9_000, plans=200_000, concepts=FAVOURITES),
         PoolPlan(512, 512, pictures=5_000, plans=30_000, kinds=COPIES, bases=True, seed=1),
-        PoolPlan(512, 512, pictures=5_500, plans=150_000, concepts=CONCEPTS),
-        PoolPlan(1024, 768, pictures=1_800, plans=80_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
-        PoolPlan(1024, 1024, pictures=1_800, plans=80_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
-        PoolPlan(768, 1024, pictures=600, plans=40_000, concepts=CONCEPTS, styles=PLAIN_STYLE_WEIGHTS),
+        PoolPlan(512, 512, pictures=5_500, plans=150_000, concepts=FAVOURITES),
+        PoolPlan(1024, 768, pictures=1_800, plans=80_000, concepts=FAVOURITES, styles=PLAIN_STYLE_WEIGHTS),
+        PoolPlan(1024, 1024, pictures=1_800, plans=80_000, concepts=FAVOURITES, styles=PLAIN_STYLE_WEIGHTS),
+        PoolPlan(768, 1024, pictures=600, plans=40_000, concepts=FAVOURITES, styles=PLAIN_STYLE_WEIGHTS),
         PoolPlan(512, 512, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
         PoolPlan(1024, 768, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
         PoolPlan(1024, 1024, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
@@ -114,8 +147,12 @@ RECIPE = Recipe(
         PoolPlan(1536, 1024, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
         PoolPlan(1920, 1088, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
         PoolPlan(1088, 1920, pictures=300, plans=20_000, kinds=LANDSCAPES, seed=2),
+        PoolPlan(256, 256, 4_000, 80_000, ANIMALS_AND_PLANTS - MISSED, BY_NAME, synonyms=0.2, seed=3),
+        PoolPlan(512, 512, 4_000, 80_000, ANIMALS_AND_PLANTS - MISSED, BY_NAME, synonyms=0.2, seed=3),
+        PoolPlan(256, 256, 3_000, 60_000, FAVOURITES | ANIMALS_AND_PLANTS, SUBJECTS, synonyms=0.5, seed=4),
+        PoolPlan(512, 512, 3_000, 60_000, ANIMALS_AND_PLANTS, SUBJECTS, synonyms=0.1, seed=4),
     ),
-    concepts=CONCEPTS,
+    concepts=FAVOURITES | ANIMALS_AND_PLANTS,
     flow=(
         # What words mean is learned soonest from single things on white, first small, then large. Everything at once
         # learned colours alone. The bundled checkpoint's first stages were earlier forms of these, and all but the last
@@ -332,6 +369,51 @@ RECIPE = Recipe(
             shares=EVERYTHING | {"256x256-0": 0.2},
             plan=FlowPlan(steps=3_700, first_alone=0.4, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=82),
             framed=0.14,
+            frames=COMMON_FRAMES,
+        ),
+        # The same three again: animals, plants and large landscapes, then everything.
+        FlowStage(
+            frozenset({"subject", "scene"}),
+            white_only=False,
+            shares={
+                "256x256-0": 0.05,
+                "256x256-3": 0.18,
+                "512x512-0": 0.1,
+                "512x512-3": 0.27,
+                "512x512-2": 0.015,
+                "1024x768-2": 0.12,
+                "1024x1024-2": 0.15,
+                "768x1024-2": 0.02,
+                "1280x768-2": 0.02,
+                "1920x1088-2": 0.01,
+            },
+            plan=FlowPlan(steps=5_200, first_alone=1, learning_rate=1.2e-3, hold=0.7, averaging=0.99, seed=83),
+            framed=0.08,
+            frames=COMMON_FRAMES,
+        ),
+        FlowStage(
+            frozenset(KINDS),
+            white_only=False,
+            shares=EVERYTHING | ANIMALS_PLANTS_AND_LANDSCAPES,
+            plan=FlowPlan(steps=2_300, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=84),
+            framed=0.12,
+            frames=COMMON_FRAMES,
+        ),
+        FlowStage(
+            frozenset(KINDS),
+            white_only=False,
+            shares=EVERYTHING | ANIMALS_PLANTS_AND_LANDSCAPES,
+            plan=FlowPlan(steps=2_500, first_alone=0.4, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=85),
+            framed=0.12,
+            frames=COMMON_FRAMES,
+        ),
+        # Other words, which had been seen least, and the animals that are still pale.
+        FlowStage(
+            frozenset(KINDS),
+            white_only=False,
+            shares=EVERYTHING | ANIMALS_PLANTS_AND_LANDSCAPES | {"256x256-4": 0.2, "512x512-4": 0.35},
+            plan=FlowPlan(steps=1_600, first_alone=0.7, learning_rate=1e-3, hold=0.35, averaging=0.99, seed=86),
+            framed=0.12,
             frames=COMMON_FRAMES,
         ),
     ),
