@@ -82,15 +82,22 @@ def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, libr
     assert result.top5 >= 0.95
 
 
+def test_the_bundled_checkpoint_knows_other_animals_and_plants(pipeline, judge, library):
+    """In the style that goes without saying; they are rough in the others."""
+    result = score(pipeline, judge, list(named(library.only(ANIMALS_AND_PLANTS), "fluent", 256, 256))[::4])
+    assert result.top1 >= 0.9
+    assert result.top5 >= 0.95
+
+
 @pytest.mark.parametrize("style", ["fluent", "noto"])
 def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library, style):
     """The subject of image 1 in the style of image 0, most of them pairs that training never showed together."""
     questions = list(restyled(library.only(FAVOURITES), style, 512, 512))[::4]
     result = score(pipeline, judge, questions)
-    assert result.top1 >= 0.9
+    assert result.top1 >= 0.85
     assert result.top5 >= 0.95
 
 
 def test_the_bundled_checkpoint_draws_landscapes(pipeline, judge, library):
     """At the size that a request gets which names none."""
-    assert score(pipeline, judge, list(landscapes(library, 1024, 768))[::3]).top1 >= 0.8
+    assert score(pipeline, judge, list(landscapes(library, 1024, 768))[::3]).top1 >= 0.9
