@@ -70,16 +70,16 @@ _ANIMALS_AND_PLANTS = """
     ant, baby chick, badger, bat, beaver, beetle, bison, black bird, black cat, blossom, blowfish, boar, bouquet,
     bug, camel, cat face, cherry blossom, chicken, chipmunk, cockroach, coral, cow face, cricket, crocodile,
     deciduous tree, deer, dodo, dog face, donkey, dove, dragon face, eagle, empty nest, ewe, fallen leaf, feather,
-    fly, four leaf clover, front-facing baby chick, giraffe, goat, goose, gorilla, guide dog, hamster, hatching
-    chick, hedgehog, herb, hibiscus, hippopotamus, horse face, hyacinth, jellyfish, kangaroo, leaf fluttering in
-    wind, leopard, lizard, llama, lobster, lotus, mammoth, maple leaf, microbe, monkey face, moose, mosquito, mouse
-    face, nest with eggs, orangutan, otter, ox, oyster, paw prints, peacock, phoenix, pig face, pig nose, polar
-    bear, poodle, potted plant, rabbit face, raccoon, ram, rat, rhinoceros, rooster, rosette, sauropod, scorpion,
-    seal, seedling, service dog, shamrock, shark, sheaf of rice, shrimp, skunk, sloth, spider, spider web, spiral
-    shell, spouting whale, squid, swan, t-rex, tiger face, tropical fish, turkey, two-hump camel, water buffalo,
-    white flower, wilted flower, wing, wolf, worm, zebra
+    fly, four leaf clover, front-facing baby chick, giraffe, goat, goose, gorilla, guide dog, hamster,
+    hatching chick, hedgehog, herb, hibiscus, hippopotamus, horse face, hyacinth, jellyfish, kangaroo,
+    leaf fluttering in wind, leopard, lizard, llama, lobster, lotus, mammoth, maple leaf, microbe, monkey face,
+    moose, mosquito, mouse face, nest with eggs, orangutan, otter, ox, oyster, paw prints, peacock, phoenix,
+    pig face, pig nose, polar bear, poodle, potted plant, rabbit face, raccoon, ram, rat, rhinoceros, rooster,
+    rosette, sauropod, scorpion, seal, seedling, service dog, shamrock, shark, sheaf of rice, shrimp, skunk, sloth,
+    spider, spider web, spiral shell, spouting whale, squid, swan, t-rex, tiger face, tropical fish, turkey,
+    two-hump camel, water buffalo, white flower, wilted flower, wing, wolf, worm, zebra
 """
-ANIMALS_AND_PLANTS = frozenset(" ".join(name.split()) for name in _ANIMALS_AND_PLANTS.split(","))
+ANIMALS_AND_PLANTS = frozenset(name.strip() for name in _ANIMALS_AND_PLANTS.split(","))
 """All of the drawings' that are not among the favourites."""
 
 MISSED = frozenset({"hatching chick", "leaf fluttering in wind", "mouse face", "polar bear", "spiral shell"})
