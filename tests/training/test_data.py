@@ -11,13 +11,13 @@ from alpenglow.imaging import REFERENCE_SIDE
 from alpenglow.training import captions
 from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, render, render_rgba, render_svg
 from alpenglow.training.evaluate import glance
-from alpenglow.training.examples import FAVOURITES, KINDS, Sampler, training_prompts
+from alpenglow.training.examples import KINDS, Sampler, training_prompts
 from alpenglow.training.examples import render as render_plan
 from alpenglow.training.light import LIGHTS, WEATHERS
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN, Picture, base_pictures, render_picture
-from alpenglow.training.recipe import ANIMALS_AND_PLANTS
 from alpenglow.training.scenery import PLACES
 from alpenglow.training.scenes import GROUND, SCENES, Scene, scene_svg
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 
 
 def scene_pixels(scene, width=64, height=64, seed=0):

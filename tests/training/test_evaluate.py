@@ -17,10 +17,10 @@ from alpenglow.training.evaluate import (
     restyled,
     score,
 )
-from alpenglow.training.examples import FAVOURITES
 from alpenglow.training.pictures import Picture, render_picture
-from alpenglow.training.recipe import ANIMALS_AND_PLANTS, RECIPE
+from alpenglow.training.recipe import RECIPE
 from alpenglow.training.scenes import Scene
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
 
 

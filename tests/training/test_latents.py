@@ -11,8 +11,9 @@ from alpenglow.training.drawings import Library
 from alpenglow.training.examples import Plan
 from alpenglow.training.latents import FramedPool, LatentPool, framable, ground_latents
 from alpenglow.training.pictures import TOKEN, Picture, render_picture
-from alpenglow.training.recipe import FRAMES, WIDE
+from alpenglow.training.recipe import WIDE
 from alpenglow.training.scenes import SCENES
+from alpenglow.training.stages import FRAMES
 
 DOG, CAT = ("dog", "fluent"), ("cat", "fluent")
 

@@ -20,8 +20,9 @@ from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
 from alpenglow.training.latents import FramedPool, build_pool, framable, ground_latents
 from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.recipe import FRAMED, RECIPE, WIDE, FlowStage
+from alpenglow.training.recipe import FRAMED, RECIPE, WIDE
 from alpenglow.training.run import Run
+from alpenglow.training.stages import FlowStage
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks

@@ -30,10 +30,10 @@ from alpenglow.request import RGB, GenerationRequest
 from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
-from alpenglow.training.examples import FAVOURITES
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
-from alpenglow.training.recipe import ANIMALS_AND_PLANTS, RECIPE
+from alpenglow.training.recipe import RECIPE
 from alpenglow.training.scenes import SCENES
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
 

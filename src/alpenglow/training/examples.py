@@ -13,6 +13,7 @@ from alpenglow.training import captions
 from alpenglow.training.drawings import Concept, Library, Pixels
 from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.scenes import SCENES, Scene
+from alpenglow.training.things import FAVOURITES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,8 @@ PLAIN_STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.7, "noto": 0.12, "twemoji":
 GROUP_WEIGHTS: dict[str, float] = {"people-body": 0.35, "symbols": 0.4, "smileys-emotion": 0.8}
 """How often a concept is drawn, by its group, where not 1: people come in three variants each."""
 
-_FAVOURITES = """
-    airplane, alarm clock, alien, astronaut, automobile, avocado, balloon, banana, bear, bell, bicycle, bird,
-    birthday cake, bus, butterfly, cactus, camera, carrot, castle, cat, cherries, christmas tree, cloud, cow, crab,
-    crown, cupcake, dog, dolphin, doughnut, dragon, duck, elephant, evergreen tree, fire engine, fish, flamingo,
-    flying saucer, fox, frog, ghost, grapes, grinning face, guitar, hamburger, helicopter, honeybee, horse,
-    hot beverage, house, key, koala, lady beetle, laptop, lemon, light bulb, lion, monkey, mouse, mushroom, octopus,
-    owl, palm tree, panda, parrot, penguin, pig, pineapple, pizza, rabbit, rainbow, red apple, red heart, robot,
-    rocket, rose, sailboat, skull, snail, snake, snowman, soccer ball, star, strawberry, sun, sunflower, teddy bear,
-    tent, tiger, tractor, train, trophy, tulip, turtle, umbrella, unicorn, volcano, watermelon, whale, wrapped gift
-"""
-FAVOURITES = frozenset(name.strip() for name in _FAVOURITES.split(","))
-"""Names of concepts that people ask for first: each drawn FAVOURED times as often."""
 FAVOURED = 5.0
+"""How many times as often each of FAVOURITES is drawn."""
 
 PLACE_WEIGHTS: dict[str, float] = {"mountains": 3.0, "hills": 2.0, "beach": 1.5}
 TIME_WEIGHTS: dict[str, float] = {"sunset": 2.0, "day": 1.5}

@@ -7,9 +7,9 @@ import torch
 
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.drawings import SOURCES
-from alpenglow.training.examples import FAVOURITES
 from alpenglow.training.fit_flow import Flow
 from alpenglow.training.recipe import RECIPE
+from alpenglow.training.things import FAVOURITES
 from alpenglow.weights.pipeline_folder import save_pipeline
 
 LARGEST_FILE = 16_000_000

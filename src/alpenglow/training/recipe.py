@@ -3,52 +3,19 @@
 from dataclasses import dataclass
 
 from alpenglow.training.captions import DEFAULT_STYLE
-from alpenglow.training.drawings import STYLES
-from alpenglow.training.examples import FAVOURITES, KINDS, PLAIN_STYLE_WEIGHTS, Plan
+from alpenglow.training.examples import KINDS, PLAIN_STYLE_WEIGHTS
 from alpenglow.training.fit_decoder import DecoderPlan
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.latents import PoolPlan
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN
+from alpenglow.training.stages import COMMON_FRAMES, FlowStage
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES, MISSED
 
 FRAMED = ("512x512-1", "512x512-0", "512x512-3")
 """The pools whose things are put into larger frames. The first holds each drawing by itself."""
 
 WIDE = 2 * LARGEST_CELL // TOKEN
 """Tokens of width from which two things stand beside each other as large as one in FRAMED."""
-
-FRAMES = (
-    *((10, 10), (12, 12), (16, 16), (20, 20), (30, 30)),
-    *((12, 8), (8, 12), (16, 9), (9, 16), (16, 12), (12, 16), (19, 13), (13, 19), (20, 12), (12, 20)),
-    *((24, 16), (16, 24), (30, 17), (17, 30)),
-)
-"""Widths and heights of frames in tokens, from 640x640 to 1920x1920: a thing is as large in all of them."""
-
-COMMON_FRAMES = ((12, 12), (16, 16), (16, 9), (9, 16), (16, 12), (12, 16), (20, 12), (30, 17), (17, 30))
-"""Those that people ask for most: 1024x1024, 1280x720, 1920x1080."""
-
-
-@dataclass(frozen=True)
-class FlowStage:
-    """A part of the flow's training: which kinds of example on which grounds, restyled to which styles, and how often
-    each pool is drawn, by its name; what `shares` lacks is not drawn. `framed` is the share of things of FRAMED in
-    `frames`.
-    """
-
-    kinds: frozenset[str]
-    white_only: bool
-    shares: dict[str, float]
-    plan: FlowPlan
-    restyled_to: frozenset[str] = frozenset(STYLES)
-    framed: float = 0.0
-    frames: tuple[tuple[int, int], ...] = FRAMES
-
-    def wants(self, plan: Plan) -> bool:
-        """Whether an example belongs into this stage. Scenes have no ground of one colour."""
-        if plan.kind == "restyle" and plan.picture.drawings[0][1] not in self.restyled_to:
-            return False
-        return plan.kind in self.kinds and not (
-            self.white_only and plan.kind != "scene" and plan.picture.ground != "white"
-        )
 
 
 @dataclass(frozen=True)
@@ -65,25 +32,6 @@ class Recipe:
     flow: tuple[FlowStage, ...]
     seed: int = 0
 
-
-_ANIMALS_AND_PLANTS = """
-    ant, baby chick, badger, bat, beaver, beetle, bison, black bird, black cat, blossom, blowfish, boar, bouquet,
-    bug, camel, cat face, cherry blossom, chicken, chipmunk, cockroach, coral, cow face, cricket, crocodile,
-    deciduous tree, deer, dodo, dog face, donkey, dove, dragon face, eagle, empty nest, ewe, fallen leaf, feather,
-    fly, four leaf clover, front-facing baby chick, giraffe, goat, goose, gorilla, guide dog, hamster,
-    hatching chick, hedgehog, herb, hibiscus, hippopotamus, horse face, hyacinth, jellyfish, kangaroo,
-    leaf fluttering in wind, leopard, lizard, llama, lobster, lotus, mammoth, maple leaf, microbe, monkey face,
-    moose, mosquito, mouse face, nest with eggs, orangutan, otter, ox, oyster, paw prints, peacock, phoenix,
-    pig face, pig nose, polar bear, poodle, potted plant, rabbit face, raccoon, ram, rat, rhinoceros, rooster,
-    rosette, sauropod, scorpion, seal, seedling, service dog, shamrock, shark, sheaf of rice, shrimp, skunk, sloth,
-    spider, spider web, spiral shell, spouting whale, squid, swan, t-rex, tiger face, tropical fish, turkey,
-    two-hump camel, water buffalo, white flower, wilted flower, wing, wolf, worm, zebra
-"""
-ANIMALS_AND_PLANTS = frozenset(name.strip() for name in _ANIMALS_AND_PLANTS.split(","))
-"""All of the drawings' that are not among the favourites."""
-
-MISSED = frozenset({"hatching chick", "leaf fluttering in wind", "mouse face", "polar bear", "spiral shell"})
-"""Those that a mistake kept out of the first pools of them."""
 
 BY_NAME = frozenset({"subject", "pair", "restyle", "make style"})
 """Kinds of example that need what a thing is called, or what it looks like in another style."""
