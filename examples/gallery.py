@@ -25,7 +25,7 @@ Key = tuple[str, str]
 PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
     "things": {
         (256, 256): ("a dog", "a rocket", "a slice of pizza", "a wolf", "a kangaroo", "a shark"),
-        (512, 512): ("a snowman", "a tiger", "an elephant", "a car", "a birthday cake", "a peacock"),
+        (512, 512): ("a snowman", "a tiger", "an elephant", "a car", "a birthday cake", "a butterfly"),
         (1024, 768): ("a fox", "a whale", "a dragon"),
         (1024, 1024): ("a unicorn", "a hamburger", "a volcano"),
     },
