@@ -58,7 +58,7 @@ EVERYTHING: dict[str, float] = {
 }
 """Shares of pools that keep all that was learned."""
 
-ANIMALS_PLANTS_AND_LANDSCAPES: dict[str, float] = {
+ANIMALS_PLANTS_AND_LANDSCAPES = EVERYTHING | {
     "256x256-0": 0.13,
     "256x256-3": 0.1,
     "512x512-0": 0.28,
@@ -67,7 +67,7 @@ ANIMALS_PLANTS_AND_LANDSCAPES: dict[str, float] = {
     "1024x1024-2": 0.06,
     "768x1024-2": 0.01,
 }
-"""What of them changes for these."""
+"""The same, leaning to these."""
 
 RECIPE = Recipe(
     decoder=(
@@ -119,7 +119,6 @@ RECIPE = Recipe(
         ),
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares={
                 "256x256-1": 0.08,
                 "256x256-0": 0.15,
@@ -134,7 +133,6 @@ RECIPE = Recipe(
         # 9,000 steps and stopped while the rate began to fall: restyling towards every style at once was a blob.
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares={
                 "256x256-1": 0.06,
                 "256x256-0": 0.1,
@@ -154,7 +152,6 @@ RECIPE = Recipe(
         # So towards one style, the one that goes without saying.
         FlowStage(
             frozenset(KINDS) - {"beside"},
-            white_only=False,
             shares={
                 "256x256-1": 0.05,
                 "256x256-0": 0.12,
@@ -175,7 +172,6 @@ RECIPE = Recipe(
         # Along sampling's own path. Shares lean to what was least sharp.
         FlowStage(
             frozenset(KINDS) - {"beside"},
-            white_only=False,
             shares={
                 "256x256-1": 0.05,
                 "256x256-0": 0.22,
@@ -197,13 +193,11 @@ RECIPE = Recipe(
         # at a quarter of the cost: a hundred things instead of forty, and restyling to every style, first small.
         FlowStage(
             frozenset({"subject", "restyle", "make style"}),
-            white_only=False,
             shares={"256x256-0": 1},
             plan=FlowPlan(steps=2_000, first_alone=1, learning_rate=1e-3, hold=0.7, averaging=0.99, seed=75),
         ),
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares={
                 "256x256-1": 0.03,
                 "256x256-0": 0.31,
@@ -223,7 +217,6 @@ RECIPE = Recipe(
         # The other steps after it.
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares={
                 "256x256-1": 0.03,
                 "256x256-0": 0.27,
@@ -243,7 +236,6 @@ RECIPE = Recipe(
         # Things at 512x512, which had been seen least, and frames of every size.
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares={
                 "256x256-1": 0.02,
                 "256x256-0": 0.12,
@@ -269,7 +261,6 @@ RECIPE = Recipe(
         # Few kinds at a time are learned soonest, here too.
         FlowStage(
             frozenset({"subject", "scene", "restyle", "make style"}),
-            white_only=False,
             shares={
                 "256x256-0": 0.06,
                 "512x512-0": 0.6,
@@ -287,7 +278,6 @@ RECIPE = Recipe(
         # Nothing but things by their names, large and in the frames that people ask for: each some three hundred times.
         FlowStage(
             frozenset({"subject", "scene"}),
-            white_only=False,
             shares={
                 "256x256-0": 0.12,
                 "512x512-0": 0.5,
@@ -304,7 +294,6 @@ RECIPE = Recipe(
         # Everything again, on what was learned there.
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares=EVERYTHING,
             plan=FlowPlan(steps=2_600, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=81),
             framed=0.12,
@@ -313,7 +302,6 @@ RECIPE = Recipe(
         # The other steps after it.
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
             shares=EVERYTHING | {"256x256-0": 0.2},
             plan=FlowPlan(steps=3_700, first_alone=0.4, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=82),
             framed=0.14,
@@ -322,7 +310,6 @@ RECIPE = Recipe(
         # The same three again: animals, plants and large landscapes, then everything.
         FlowStage(
             frozenset({"subject", "scene"}),
-            white_only=False,
             shares={
                 "256x256-0": 0.05,
                 "256x256-3": 0.18,
@@ -341,16 +328,14 @@ RECIPE = Recipe(
         ),
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
-            shares=EVERYTHING | ANIMALS_PLANTS_AND_LANDSCAPES,
+            shares=ANIMALS_PLANTS_AND_LANDSCAPES,
             plan=FlowPlan(steps=2_300, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=84),
             framed=0.12,
             frames=COMMON_FRAMES,
         ),
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
-            shares=EVERYTHING | ANIMALS_PLANTS_AND_LANDSCAPES,
+            shares=ANIMALS_PLANTS_AND_LANDSCAPES,
             plan=FlowPlan(steps=2_500, first_alone=0.4, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=85),
             framed=0.12,
             frames=COMMON_FRAMES,
@@ -358,8 +343,7 @@ RECIPE = Recipe(
         # Other words, which had been seen least, and the animals that are still pale.
         FlowStage(
             frozenset(KINDS),
-            white_only=False,
-            shares=EVERYTHING | ANIMALS_PLANTS_AND_LANDSCAPES | {"256x256-4": 0.2, "512x512-4": 0.35},
+            shares=ANIMALS_PLANTS_AND_LANDSCAPES | {"256x256-4": 0.2, "512x512-4": 0.35},
             plan=FlowPlan(steps=1_600, first_alone=0.7, learning_rate=1e-3, hold=0.35, averaging=0.99, seed=86),
             framed=0.12,
             frames=COMMON_FRAMES,

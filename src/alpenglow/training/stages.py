@@ -25,9 +25,9 @@ class FlowStage:
     """
 
     kinds: frozenset[str]
-    white_only: bool
     shares: dict[str, float]
     plan: FlowPlan
+    white_only: bool = False
     restyled_to: frozenset[str] = frozenset(STYLES)
     framed: float = 0.0
     frames: tuple[tuple[int, int], ...] = FRAMES
