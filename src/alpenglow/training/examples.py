@@ -49,6 +49,15 @@ KINDS: dict[str, float] = {
 }
 """The kinds of example and how often each is drawn. The last five have references, all of them base pictures."""
 
+BY_NAME = frozenset({"subject", "pair", "restyle", "make style"})
+"""Kinds of example that need what a thing is called, or what it looks like in another style."""
+
+COPIES = frozenset({"recolour", "place"})
+"""Edits that copy a reference and need not know what it shows: learned from every drawing there is."""
+
+LANDSCAPES = frozenset({"scene"})
+SUBJECTS = frozenset({"subject"})
+
 STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.46, "noto": 0.21, "twemoji": 0.21, "fxemoji": 0.12}
 """How often a style is drawn. The one that an unstyled caption means comes first."""
 
