@@ -6,7 +6,7 @@ import pytest
 from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.training.evaluate import (
-    BY_NAME,
+    OF_ANIMALS_AND_PLANTS,
     SETS,
     UNTAUGHT,
     Judge,
@@ -63,7 +63,7 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(RECIPE.concepts)
-    for ask in (SETS | BY_NAME | UNTAUGHT).values():
+    for ask in (SETS | OF_ANIMALS_AND_PLANTS | UNTAUGHT).values():
         questions = list(ask(taught))
         assert len(questions) > 20
         assert all(key in taught.drawings for question in questions for key in question.right.drawings)

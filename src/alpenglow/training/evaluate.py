@@ -265,7 +265,7 @@ SETS: dict[str, Ask] = {
 }
 """What is asked, by title: of the favourites, of which the demo was taught everything."""
 
-BY_NAME: dict[str, Ask] = {
+OF_ANIMALS_AND_PLANTS: dict[str, Ask] = {
     f"{title}, animals and plants": SETS[title]
     for title in (
         *(f"named, {style}, {side}x{side}" for side in (256, 512) for style in STYLES),
@@ -320,7 +320,7 @@ def main(
     library = load_drawings(fetch_packages(folder))
     untaught = [name for name in library.concepts if name not in RECIPE.concepts][::10]
     judge, scores = Judge(library), {}
-    for concepts, sets in ((FAVOURITES, SETS), (ANIMALS_AND_PLANTS, BY_NAME), (untaught, UNTAUGHT)):
+    for concepts, sets in ((FAVOURITES, SETS), (ANIMALS_AND_PLANTS, OF_ANIMALS_AND_PLANTS), (untaught, UNTAUGHT)):
         for title, ask in sets.items():
             if only in title:
                 questions = list(ask(library.only(concepts)))[::every]
