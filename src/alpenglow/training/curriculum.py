@@ -1,7 +1,7 @@
 """What the flow is shown, stage by stage: the curriculum that the bundled demo checkpoint went through."""
 
 from alpenglow.training.captions import DEFAULT_STYLE
-from alpenglow.training.examples import KINDS
+from alpenglow.training.examples import BY_NAME, KINDS, LANDSCAPES
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.stages import COMMON_FRAMES, FlowStage
 
@@ -31,6 +31,16 @@ ANIMALS_PLANTS_AND_LANDSCAPES = EVERYTHING | {
     "768x1024-2": 0.01,
 }
 """The same, leaning to these."""
+
+OF_ALL_KNOWN = EVERYTHING | {
+    "256x256-0": 0.13,
+    "256x256-3": 0.1,
+    "256x256-4": 0.04,
+    "512x512-0": 0.3,
+    "512x512-3": 0.2,
+    "512x512-4": 0.04,
+}
+"""The same, as often as there is something to learn of each."""
 
 CURRICULUM = (
     # What words mean is learned soonest from single things on white, first small, then large. Everything at once
@@ -276,6 +286,37 @@ CURRICULUM = (
         frozenset(KINDS),
         shares=ANIMALS_PLANTS_AND_LANDSCAPES | {"256x256-4": 0.2, "512x512-4": 0.35},
         plan=FlowPlan(steps=1_600, first_alone=0.7, learning_rate=1e-3, hold=0.35, averaging=0.99, seed=86),
+        framed=0.12,
+        frames=COMMON_FRAMES,
+    ),
+    # What restyling makes of the animals, and two of them: as few kinds at a time as that needs.
+    FlowStage(
+        BY_NAME | LANDSCAPES,
+        shares={
+            "256x256-0": 0.12,
+            "256x256-3": 0.26,
+            "512x512-0": 0.17,
+            "512x512-3": 0.38,
+            "512x512-2": 0.01,
+            "1024x768-2": 0.015,
+            "1024x1024-2": 0.015,
+        },
+        plan=FlowPlan(steps=4_200, first_alone=1, learning_rate=1.2e-3, hold=0.7, averaging=0.99, seed=87),
+        framed=0.08,
+        frames=COMMON_FRAMES,
+    ),
+    # Everything again, and the other steps after it.
+    FlowStage(
+        frozenset(KINDS),
+        shares=OF_ALL_KNOWN,
+        plan=FlowPlan(steps=1_900, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=88),
+        framed=0.12,
+        frames=COMMON_FRAMES,
+    ),
+    FlowStage(
+        frozenset(KINDS),
+        shares=OF_ALL_KNOWN,
+        plan=FlowPlan(steps=3_900, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=89),
         framed=0.12,
         frames=COMMON_FRAMES,
     ),
