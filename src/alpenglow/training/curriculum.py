@@ -1,7 +1,7 @@
 """What the flow is shown, stage by stage: the curriculum that the bundled demo checkpoint went through."""
 
 from alpenglow.training.captions import DEFAULT_STYLE
-from alpenglow.training.examples import BY_NAME, KINDS, LANDSCAPES
+from alpenglow.training.examples import BY_NAME, KINDS, LANDSCAPES, SUBJECTS
 from alpenglow.training.fit_flow import FlowPlan
 from alpenglow.training.stages import COMMON_FRAMES, FlowStage
 
@@ -44,16 +44,16 @@ OF_ALL_KNOWN = EVERYTHING | {
 
 CURRICULUM = (
     # What words mean is learned soonest from single things on white, first small, then large. Everything at once
-    # learned colours alone. The bundled checkpoint's first stages were earlier forms of these, and all but the last
-    # were learned from true pictures with noise added, sixteen a step: BENCHMARKS.md.
+    # learned colours alone. The bundled checkpoint's first stages were earlier forms of these, and the first five were
+    # learned from true pictures with noise added, sixteen a step: BENCHMARKS.md.
     FlowStage(
-        frozenset({"subject", "scene"}),
+        SUBJECTS | LANDSCAPES,
         white_only=True,
         shares={"256x256-0": 1},
         plan=FlowPlan(steps=7_000, learning_rate=2e-3, seed=65),
     ),
     FlowStage(
-        frozenset({"subject", "scene"}),
+        SUBJECTS | LANDSCAPES,
         white_only=True,
         shares={"256x256-0": 0.1, "512x512-0": 0.36, "1024x768-0": 0.22, "1024x1024-0": 0.22, "768x1024-0": 0.1},
         plan=FlowPlan(steps=6_000, learning_rate=1.5e-3, hold=0.9, seed=70),
@@ -218,7 +218,7 @@ CURRICULUM = (
     ),
     # Nothing but things by their names, large and in the frames that people ask for: each some three hundred times.
     FlowStage(
-        frozenset({"subject", "scene"}),
+        SUBJECTS | LANDSCAPES,
         shares={
             "256x256-0": 0.12,
             "512x512-0": 0.5,
@@ -250,7 +250,7 @@ CURRICULUM = (
     ),
     # The same three again: animals, plants and large landscapes, then everything.
     FlowStage(
-        frozenset({"subject", "scene"}),
+        SUBJECTS | LANDSCAPES,
         shares={
             "256x256-0": 0.05,
             "256x256-3": 0.18,
