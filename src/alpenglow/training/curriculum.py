@@ -30,7 +30,7 @@ ANIMALS_PLANTS_AND_LANDSCAPES = EVERYTHING | {
     "1024x1024-2": 0.06,
     "768x1024-2": 0.01,
 }
-"""The same, leaning to these."""
+"""EVERYTHING, leaning to these."""
 
 OF_ALL_KNOWN = EVERYTHING | {
     "256x256-0": 0.13,
@@ -40,7 +40,7 @@ OF_ALL_KNOWN = EVERYTHING | {
     "512x512-3": 0.2,
     "512x512-4": 0.04,
 }
-"""The same, as often as there is something to learn of each."""
+"""EVERYTHING, leaning to animals and plants and to other words; landscapes have less again."""
 
 CURRICULUM = (
     # What words mean is learned soonest from single things on white, first small, then large. Everything at once
