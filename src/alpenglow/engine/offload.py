@@ -63,9 +63,10 @@ class Procession:
         self._visitors = [Visitor(block, device) for block in blocks]
         self._lane = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._under_way: set[int] = set()
+        self._left: torch.cuda.Event | None = None
         for number, block in enumerate(blocks):
             block.register_forward_pre_hook(lambda _block, _args, number=number: self._enter(number))
-            block.register_forward_hook(lambda _block, _args, _out, number=number: self._visitors[number].leave())
+            block.register_forward_hook(lambda _block, _args, _out, number=number: self._exit(number))
 
     @property
     def bytes(self) -> int:
@@ -84,10 +85,18 @@ class Procession:
         if number + 1 < len(self._visitors):
             self._send_for(number + 1)
 
+    def _exit(self, number: int) -> None:
+        self._visitors[number].leave()
+        if self._lane is not None:
+            self._left = torch.cuda.current_stream().record_event()
+
     def _send_for(self, number: int) -> None:
         if number in self._under_way:
             return
         self._under_way.add(number)
+        if self._left is not None:
+            # Asked for long before the device gets there, every block would take memory of its own.
+            self._left.synchronize()
         with torch.cuda.stream(self._lane):  # nothing where there is no lane
             self._visitors[number].come()
 
