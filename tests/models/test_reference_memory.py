@@ -1,10 +1,13 @@
 """Keys and values of references, recorded apart from any step, are those that diffusers extracts in its first step."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import Flux2KleinKVPipeline, Flux2Transformer2DModel
 from diffusers.models.transformers.transformer_flux2 import Flux2KVAttnProcessor, Flux2KVParallelSelfAttnProcessor
 from torch import Tensor
+from torch._dynamo.testing import CompileCounter
 
 from alpenglow.models.attention import ReferenceMemory, attention, rope
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
@@ -66,10 +69,24 @@ def test_the_memory_is_not_the_ordinary_path(pair: Pair, references: list[Tensor
     assert (with_memory - ordinary).abs().max() > 0.01
 
 
+@torch.inference_mode()
+def test_blocks_are_not_compiled_anew_for_each_place_in_a_memory() -> None:
+    network = Flux2Transformer(replace(CONFIG, num_double_blocks=5, num_single_blocks=5)).eval()
+    counter = CompileCounter()
+    for block in (*network.double_blocks, *network.single_blocks):
+        block.compile(dynamic=True, backend=counter)
+    for side in (3, 5):
+        memory = record(network, [normal(1, CONFIG.in_channels, side, side)])
+        velocity(network, memory, step=1)
+    assert counter.frame_count <= 8, "two halves of two kinds of blocks, with a text and without"
+
+
 def record(ours: Flux2Transformer, references: list[Tensor]) -> ReferenceMemory:
     memory = ReferenceMemory()
     no_text = torch.zeros(1, 0, CONFIG.context_dim)
-    ours(tokens(references), no_text, torch.zeros(1), rotary(reference_ids(grids(references))), attend=memory.record)
+    ours(
+        tokens(references), no_text, torch.zeros(1), rotary(reference_ids(grids(references))), attend=memory.recorder()
+    )
     return memory
 
 

@@ -72,7 +72,7 @@ class Conditioning:
                     latents.new_zeros(1, 0, transformer.config.context_dim),
                     torch.zeros(1, device=self._device),
                     self.rotary(0, (0, 0), [self.grid_of(image) for image in images]),
-                    attend=memory.record,
+                    attend=memory.recorder(),
                 )
             return memory
 

@@ -103,6 +103,10 @@ class ReferenceMemory:
         self.layers.append((k, v))
         return attention(q, k, v)
 
+    def recorder(self) -> Attend:
+        """`record` as an `Attend` for one forward."""
+        return uncompiled(self.record)
+
     def reader(self, num_text: int) -> Attend:
         """An `Attend` for one forward that puts the kept keys and values between those of text and image."""
         layers: Iterator[tuple[Tensor, Tensor]] = iter(self.layers)
@@ -115,9 +119,14 @@ class ReferenceMemory:
             rows = kept.expand(x.shape[0], -1, -1, -1)  # one reference set, whatever rides along
             return torch.cat([x[:, :, :num_text], rows, x[:, :, num_text:]], dim=2)
 
-        return attend
+        return uncompiled(attend)
 
     @property
     def bytes(self) -> int:
         """What the keys and values take."""
         return sum(t.numel() * t.element_size() for layer in self.layers for t in layer)
+
+
+def uncompiled(attend: Attend) -> Attend:
+    """`attend`, left out of blocks that are compiled: what counts blocks would be compiled anew for each of them."""
+    return torch.compiler.disable(attend)
