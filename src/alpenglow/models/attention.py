@@ -1,10 +1,12 @@
 """Attention and rotary embedding: the only file that names an attention kernel."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(q, k, v), each (B, heads, N, head_dim), to (B, heads, N, head_dim)."""
@@ -46,16 +48,22 @@ def attention_in_batches(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1) @ v
 
 
+ANY_LENGTH = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""Kernels that take new lengths as they come. cuDNN's, the first choice on an H100, builds a plan for each of them,
+which takes tenths of a second: worth it for the few sizes of pictures, not for every length of a prompt."""
+
+
 def attention_over_prefix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Causal attention within the first P positions, all later queries over those P and nothing else.
 
     q (B, heads, L, d); k, v (B, kv_heads, P, d), P <= L. What a mask of (L, L) would say, without its wasted pairs.
     """
     prefix, gqa = k.shape[2], k.shape[1] != q.shape[1]
-    within = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, is_causal=True, enable_gqa=gqa)
-    if prefix == q.shape[2]:
-        return within
-    return torch.cat([within, attention(q[:, :, prefix:], k, v)], dim=2)
+    with sdpa_kernel(ANY_LENGTH) if q.device.type == "cuda" else nullcontext():
+        within = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, is_causal=True, enable_gqa=gqa)
+        if prefix == q.shape[2]:
+            return within
+        return torch.cat([within, attention(q[:, :, prefix:], k, v)], dim=2)
 
 
 def rope(ids: Tensor, axes_dim: Sequence[int], theta: float, dtype: torch.dtype = torch.float64) -> Tensor:
