@@ -10,6 +10,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from alpenglow.weights.convert import LAYOUTS
 from alpenglow.weights.networks import Networks
 from alpenglow.weights.pipeline_folder import describe as describe_network
 from alpenglow.weights.tokenizer import Tokenizer
-from contest import random_module
+from contest import geometry, random_module
 from reporting import finish
 
 
@@ -48,11 +49,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, nargs="+", default=[1024, 512])
     parser.add_argument("--references", type=int, nargs="+", default=[0])
     parser.add_argument("--reference-side", type=int, default=512, help="pixels")
-    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=10, help="0 compiles and records, and times nothing")
+    parser.add_argument("--blocks", type=int, help="that many of each kind instead of all: enough to compile them")
     parser.add_argument("--peers", action="store_true", help="diffusers' transformer too, eager and compiled")
     args = parser.parse_args()
     device = torch.device(best_device() if args.device == "auto" else args.device)
-    row, plan = find(args.row), choose(args.precision, device)
+    row, plan = shortened(find(args.row), args.blocks), choose(args.precision, device)
     networks = random_networks(row, plan.dtype, device)
     if args.stored_fp8:
         store_in_fp8(networks.transformer.double_blocks)
@@ -62,6 +64,9 @@ def main() -> None:
     pipeline = Pipeline(row, optimize(networks, plan, device, args.offload), plan=plan, tiled=args.offload != "none")
     peak = speed(plan, device)
     facts |= {"plan": str(plan), "offload": args.offload, "product TFLOP/s": peak / 1e12}
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)  # of the pictures, not of making the networks
     print(f"{facts['device']}, {plan}, product {peak / 1e12:.0f} TFLOP/s\nmeasuring", flush=True)
     print("| size | references | step | picture | known | TFLOP/s | share of the floor | rivals, step |")
     print("|---|---|---|---|---|---|---|---|")
@@ -80,6 +85,8 @@ def case(
     steps: list[float] = []
     for seed in range(3):
         picture(pipeline, request(seed, side, number, args.reference_side), [])
+    if not args.runs:
+        return {}
     fresh = [
         picture(pipeline, request(seed + 10, side, number, args.reference_side), steps) for seed in range(args.runs)
     ]
@@ -118,6 +125,16 @@ def picture(pipeline: Pipeline, asked: GenerationRequest, steps: list[float]) ->
         steps.append(time.perf_counter() - started)
     pipeline.decode(sample)
     return time.perf_counter() - began
+
+
+def shortened(row: Row, blocks: int | None) -> Row:
+    """A row of the same widths with `blocks` blocks of each kind and a language model of a few layers."""
+    if blocks is None:
+        return row
+    a, taps = row.architecture, tuple(range(1, len(row.architecture.text_encoder.taps) + 1))
+    transformer = geometry(row.name, blocks)
+    text_encoder = replace(a.text_encoder, taps=taps)
+    return replace(row, architecture=replace(a, transformer=transformer, text_encoder=text_encoder))
 
 
 def random_networks(row: Row, dtype: torch.dtype, device: torch.device) -> Networks:
