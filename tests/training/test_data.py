@@ -146,7 +146,7 @@ def test_a_thing_is_called_by_a_keyword_as_often_as_is_asked(library, synonyms):
 
 
 def test_an_unstyled_caption_means_the_default_style(library):
-    for plan in plans(library, 2000, {"subject": 1.0}):
+    for plan in plans(library, 2000, "subject"):
         styled = any(style in plan.caption.lower() for style in STYLES)
         (concept, style), *_ = plan.picture.drawings
         assert styled or style == captions.DEFAULT_STYLE, plan
@@ -155,9 +155,9 @@ def test_an_unstyled_caption_means_the_default_style(library):
         assert plan.picture.ground == (max(named, key=len) if named else "white")
 
 
-def plans(library, count, kinds=None, seed=0):
-    sampler, rng = Sampler(library, kinds), np.random.default_rng(seed)
-    return [sampler.plan(rng) for _ in range(count)]
+def plans(library, count, kind=None, seed=0):
+    sampler, rng = Sampler(library), np.random.default_rng(seed)
+    return [sampler.plan(rng, kind) for _ in range(count)]
 
 
 def test_the_same_seed_draws_the_same_plans_of_every_kind(library):
@@ -184,7 +184,7 @@ def test_references_and_restyled_targets_are_base_pictures(library):
 
 def test_restyling_keeps_the_subject_of_one_image_and_takes_the_style_of_the_other(library):
     orders = set()
-    for plan in plans(library, 500, {"restyle": 1.0}):
+    for plan in plans(library, 500, "restyle"):
         first, second = (int(word) for word in plan.caption.rstrip(".").replace("image", "").split() if word.isdigit())
         content, model = (second, first) if plan.caption.lower().startswith("use") else (first, second)
         ((concept, style),) = plan.picture.drawings
@@ -198,7 +198,7 @@ def test_restyling_keeps_the_subject_of_one_image_and_takes_the_style_of_the_oth
 
 def test_of_two_references_the_one_that_is_named_gets_another_background(library):
     named = Counter()
-    for plan in plans(library, 300, {"recolour": 1.0}):
+    for plan in plans(library, 300, "recolour"):
         shown = [reference.drawings == plan.picture.drawings for reference in plan.references]
         if len(shown) == 2 and not all(shown):
             (number,) = (int(word) for word in plan.caption.rstrip(".").split() if word.isdigit())
@@ -208,14 +208,14 @@ def test_of_two_references_the_one_that_is_named_gets_another_background(library
 
 
 def test_every_style_is_as_often_what_is_restyled_to(library):
-    styles = Counter(plan.picture.drawings[0][1] for plan in plans(library, 2000, {"make style": 1.0}))
+    styles = Counter(plan.picture.drawings[0][1] for plan in plans(library, 2000, "make style"))
     three = [styles[style] for style in ("fluent", "noto", "twemoji")]
     assert max(three) < 1.2 * min(three)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plan_becomes_pixels_of_the_size_asked_for(library, kind):
-    (plan,) = plans(library, 1, {kind: 1.0})
+    (plan,) = plans(library, 1, kind)
     example, again = (render_plan(plan, library, 320, 256, reference_side=128) for _ in range(2))
     assert example.picture.shape == (256, 320, 3)
     assert example.picture.dtype == np.uint8

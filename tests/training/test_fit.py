@@ -15,13 +15,11 @@ from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.tokens import to_tokens
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+from alpenglow.training.batches import Batch
 from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to_signed
-from alpenglow.training.examples import Plan
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
 from alpenglow.training.fit_flow import Flow, FlowPlan, fit_flow, initialise_flow, rotary_of
-from alpenglow.training.latents import Batch, LatentPool
-from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.pictures import Picture
+from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights import hub
@@ -86,7 +84,7 @@ def test_one_matrix_encodes_as_the_bundled_encoder_does() -> None:
     model = load_networks(find("demo").architecture, files, torch.float32).autoencoder
     pictures = torch.rand(2, 3, 128, 192, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
-        difference = linear_encoder(model)(pictures) - model.encode(pictures)
+        difference = LinearEncoder.of(model)(pictures) - model.encode(pictures)
     # Latents are kept in fp16, which rounds those of the largest size, 8, by as much.
     assert difference.abs().max() < 0.004
 
@@ -108,13 +106,14 @@ def test_the_decoder_learns_details_and_resumes(
 def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Path) -> None:
     fit_tokenizer([f"a {word}" for word in WORDS] * 4, 300, tmp_path / "tokenizer")
     tokenizer = Tokenizer.from_folder(tmp_path / "tokenizer", 8)
-    pictures = [Picture(((word, "noto"),)) for word in WORDS]
-    latents = np.random.default_rng(0).standard_normal((4, AUTOENCODER.token_channels, 2, 2)).astype(np.float16)
-    plans = [Plan("subject", f"a {word}", picture) for word, picture in zip(WORDS, pictures, strict=True)]
-    plans += [Plan("make style", "a dog", pictures[0], (pictures[1],))]
-    pool = LatentPool(plans, {picture: i for i, picture in enumerate(pictures)}, latents)
-    pool.tokenize(tokenizer)
-    assert pool.only(lambda plan: not plan.references).groups.keys() == {0}
+    latents = torch.from_numpy(np.random.default_rng(0).standard_normal((4, AUTOENCODER.token_channels, 2, 2))).float()
+    ids, mask = tokenizer.encode([*(f"a {word}" for word in WORDS), ""])
+
+    def draw(rng: np.random.Generator, budget: int) -> Batch:
+        rows = torch.from_numpy(rng.integers(len(WORDS), size=budget))
+        words = torch.cat([rows, torch.tensor([len(WORDS)])])
+        references = [latents[rows - 1]] if rng.random() < 0.5 else []
+        return Batch(ids[words], mask[words], latents[rows], references)
 
     torch.manual_seed(0)
     text = TextEncoderConfig(
@@ -133,11 +132,11 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
     initialise_flow(flow)
     weights = channel_weights(autoencoder)
     plan = FlowPlan(steps=301, batch=8, learning_rate=5e-3, averaging=0.9, first_alone=0.5)
-    fit_flow(flow, [(1.0, pool)], [pool], weights, Run(tmp_path / "flow"), plan, "cpu")
+    fit_flow(flow, draw, weights, Run(tmp_path / "flow"), plan, "cpu")
     curve = losses(tmp_path / "flow")
     assert len(curve) == 4
     assert curve[-1] < curve[0] / 2
-    batch = pool.draw(np.random.default_rng(0), 4, [pool])
+    batch = draw(np.random.default_rng(0), 4)
     assert distance_after_sampling(flow, batch) < 0.3  # noise is at 2, the mean of all pictures at 0.75
 
 

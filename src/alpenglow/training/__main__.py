@@ -1,6 +1,7 @@
 """`python -m alpenglow.training`: every stage in order, each resuming where it stopped."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +13,19 @@ from alpenglow.catalogue import find
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
+from alpenglow.training.batches import Deck, draw_plans
+from alpenglow.training.compose import Composer
 from alpenglow.training.crops import CropPool, build_stacks, encode_stack, measure_latents, to_signed
+from alpenglow.training.curriculum import Stage
 from alpenglow.training.drawings import fetch_packages, load_drawings
 from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
-from alpenglow.training.latents import FramedPool, build_pool, framable, ground_latents
-from alpenglow.training.linear_start import channel_weights, linear_encoder, start_linear
-from alpenglow.training.recipe import FRAMED, RECIPE, WIDE
+from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
+from alpenglow.training.pixels import render_all
+from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
-from alpenglow.training.stages import FlowStage
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks
@@ -59,14 +62,14 @@ def main(
     if start is not None:
         files = Files.in_folder(start)
         networks = load_networks(ARCHITECTURE, files, torch.float32)
-        autoencoder, tokenizer, tokenizer_files = networks.autoencoder, networks.tokenizer, files.tokenizer
+        autoencoder, tokenizer_files = networks.autoencoder, files.tokenizer
         flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
     else:
         autoencoder = make_autoencoder(folder, packages)
-        tokenizer, tokenizer_files = make_tokenizer(folder, packages), folder / "tokenizer"
+        tokenizer_files = make_tokenizer(folder, packages)
         flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
         initialise_flow(flow)
-    train_flow(flow, RECIPE.flow[first_stage:], folder, packages, autoencoder, tokenizer, device)
+    train_flow(flow, RECIPE.flow[first_stage:], folder, packages, autoencoder, tokenizer_files, device)
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
@@ -83,40 +86,35 @@ def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
     return autoencoder
 
 
-def make_tokenizer(folder: Path, packages: Path) -> Tokenizer:
-    """Fit the vocabulary, once, on captions as they occur in training."""
+def make_tokenizer(folder: Path, packages: Path) -> Path:
+    """Fit the vocabulary, once, on captions as they occur in training; the folder that it is in."""
     if not (folder / "tokenizer").exists():
         chance = np.random.default_rng(RECIPE.seed)
         captions = training_prompts(load_drawings(packages), chance, RECIPE.vocabulary_captions)
         fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size, folder / "tokenizer")
-    return Tokenizer.from_folder(folder / "tokenizer", ARCHITECTURE.max_text_tokens)
+    return folder / "tokenizer"
 
 
 def train_flow(
     flow: Flow,
-    stages: Sequence[FlowStage],
+    stages: Sequence[Stage],
     folder: Path,
     packages: Path,
     autoencoder: AutoEncoder,
-    tokenizer: Tokenizer,
+    tokenizer_files: Path,
     device: str,
 ) -> None:
-    """Encode the pictures once, then fit transformer and text encoder stage by stage."""
-    encode = linear_encoder(autoencoder.eval())
-    pools = {plan.name: build_pool(plan, packages, encode, folder / "latents") for plan in RECIPE.pools}
-    bases = [pools[plan.name] for plan in RECIPE.pools if plan.bases]
-    grounds, weights = ground_latents(encode), channel_weights(autoencoder)
-    framable_things = framable([pools[name] for name in FRAMED])
+    """Render what pictures are put together from, once; then fit transformer and text encoder stage by stage."""
+    library = load_drawings(packages)
+    rendered = render_all(library, folder / "rendered")
+    length = ARCHITECTURE.max_text_tokens
+    plans = draw_plans(library, tokenizer_files, length, RECIPE.plans, RECIPE.seed, folder / "plans.npz")
+    composer = Composer(rendered, LinearEncoder.of(autoencoder.eval()), device)
+    deck = Deck(plans, Tokenizer.from_folder(tokenizer_files, length).encode([""]), composer)
+    weights = channel_weights(autoencoder)
     for stage in stages:
-        drawn = [(share, pools[name].only(stage.wants)) for name, share in stage.shares.items()]
-        things = framable_things.only(stage.wants)
-        single = things.only(lambda plan: len(plan.picture.drawings) == 1)
-        for pool in (things, single, *(pool for _, pool in drawn)):
-            pool.tokenize(tokenizer)
-        for width, height in stage.frames:
-            framed = FramedPool(things if width >= WIDE else single, grounds, height, width)
-            drawn.append((stage.framed / len(stage.frames), framed))
-        fit_flow(flow, drawn, bases, weights, Run(folder / f"flow-{RECIPE.flow.index(stage)}"), stage.plan, device)
+        run = Run(folder / f"flow-{RECIPE.flow.index(stage)}")
+        fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 
 if __name__ == "__main__":

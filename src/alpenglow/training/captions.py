@@ -36,7 +36,7 @@ COLOURS: dict[str, str] = {
 DEFAULT_STYLE = "fluent"
 """The style that a caption means when it names none, so that such a caption has one answer and not four."""
 
-SYNONYMS = 0.06
+SYNONYMS = 0.15
 """How often a thing is called by one of its keywords."""
 
 DEFAULT_PLACE = "hills"

@@ -13,7 +13,7 @@ from alpenglow.training import captions
 from alpenglow.training.drawings import Concept, Library, Pixels
 from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.scenes import SCENES, Scene
-from alpenglow.training.things import FAVOURITES
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +49,19 @@ KINDS: dict[str, float] = {
 }
 """The kinds of example and how often each is drawn. The last five have references, all of them base pictures."""
 
-BY_NAME = frozenset({"subject", "pair", "restyle", "make style"})
-"""Kinds of example that need what a thing is called, or what it looks like in another style."""
+STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.4, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.2}
+"""How often a style of a thing of ALL_STYLES is drawn. The one that an unstyled caption means comes first."""
 
-COPIES = frozenset({"recolour", "place"})
-"""Edits that copy a reference and need not know what it shows: learned from every drawing there is."""
+REST_STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.8, "noto": 0.08, "twemoji": 0.08, "fxemoji": 0.04}
+"""The same of all other things: most people name no style, and what a network of this size can hold is little."""
 
-LANDSCAPES = frozenset({"scene"})
-SUBJECTS = frozenset({"subject"})
-
-STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.46, "noto": 0.21, "twemoji": 0.21, "fxemoji": 0.12}
-"""How often a style is drawn. The one that an unstyled caption means comes first."""
-
-PLAIN_STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.7, "noto": 0.12, "twemoji": 0.12, "fxemoji": 0.06}
-"""The same for large pictures, which are dear to learn: most people name no style."""
+ALL_STYLES = FAVOURITES | ANIMALS_AND_PLANTS
 
 GROUP_WEIGHTS: dict[str, float] = {"people-body": 0.35, "symbols": 0.4, "smileys-emotion": 0.8}
 """How often a concept is drawn, by its group, where not 1: people come in three variants each."""
 
-FAVOURED = 5.0
-"""How many times as often each of FAVOURITES is drawn."""
+FAVOURED, KNOWN = 3.0, 1.5
+"""How many times as often each of FAVOURITES, and of ANIMALS_AND_PLANTS, is drawn."""
 
 PLACE_WEIGHTS: dict[str, float] = {"mountains": 3.0, "hills": 2.0, "beach": 1.5}
 TIME_WEIGHTS: dict[str, float] = {"sunset": 2.0, "day": 1.5}
@@ -79,23 +72,18 @@ SCENE_SEEDS = 1
 """How many variants of a scene there are. Of several, four steps at this size draw a blurred mean."""
 
 
+Draw = Callable[[np.random.Generator], tuple[Concept, str]]
+
+
 class Sampler:
     """Draws plans over a library. All chance comes from the generators passed in.
 
-    `kinds` are weights by kind, as KINDS, `styles` by style, as STYLE_WEIGHTS; what they lack is never drawn.
-    `synonyms` is how often a single thing is called by a keyword. Raises KeyError on an unknown kind.
+    `synonyms` is how often a single thing is called by a keyword.
     """
 
-    def __init__(
-        self,
-        library: Library,
-        kinds: dict[str, float] | None = None,
-        styles: dict[str, float] | None = None,
-        synonyms: float = captions.SYNONYMS,
-    ) -> None:
+    def __init__(self, library: Library, synonyms: float = captions.SYNONYMS) -> None:
         self.library, self.synonyms = library, synonyms
-        weights = KINDS if kinds is None else kinds
-        planners: dict[str, Callable[[np.random.Generator], Plan]] = {
+        self._planners: dict[str, Callable[[np.random.Generator], Plan]] = {
             "subject": self._subject,
             "scene": self._scene,
             "subject at scene": self._subject_at_scene,
@@ -106,20 +94,21 @@ class Sampler:
             "place": self._place,
             "make style": self._make_style,
         }
-        self._planners = [planners[kind] for kind in weights]
-        self._kinds = _cumulated(weights.values())
-        self._style_names = tuple(STYLE_WEIGHTS if styles is None else styles)
-        self._styles = _cumulated((STYLE_WEIGHTS if styles is None else styles).values())
+        self._kind_names = tuple(KINDS)
+        self._kinds = _cumulated(KINDS.values())
+        self._keys = tuple(library.drawings)
+        weights = [_drawing_weight(library.concepts[name], style) for name, style in self._keys]
+        self._weights = _cumulated(weights)
         self._concepts = tuple(library.concepts.values())
-        self._popularity = _cumulated(
-            FAVOURED if concept.name in FAVOURITES else GROUP_WEIGHTS.get(concept.group, 1.0)
-            for concept in self._concepts
-        )
+        other_styles = dict.fromkeys(library.concepts, 0.0)
+        for (name, style), weight in zip(self._keys, weights, strict=True):
+            other_styles[name] += weight * (style != captions.DEFAULT_STYLE)
+        self._restyled = _cumulated(other_styles.values())
         self._scenes = _cumulated(_frequency(scene) for scene in SCENES)
 
-    def plan(self, rng: np.random.Generator) -> Plan:
-        """One plan, of a kind drawn by its weight."""
-        return self._planners[_pick(self._kinds, rng)](rng)
+    def plan(self, rng: np.random.Generator, kind: str | None = None) -> Plan:
+        """One plan, of a kind drawn by its weight in KINDS where none is given."""
+        return self._planners[self._kind_names[_pick(self._kinds, rng)] if kind is None else kind](rng)
 
     def _subject(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing(rng)
@@ -132,14 +121,14 @@ class Sampler:
         return Plan("scene", captions.scene(where, rng), Picture((), where, seed))
 
     def _subject_at_scene(self, rng: np.random.Generator) -> Plan:
-        concept, style = self._figure(rng)
+        concept, style = self._figure(rng, self._drawing)
         where, seed = self._ground(rng)
         caption = captions.in_scene(concept, style, where, rng)
         return Plan("subject at scene", caption, Picture(((concept.name, style),), where, seed))
 
     def _pair(self, rng: np.random.Generator) -> Plan:
         left, style = self._drawing(rng)
-        right = self._other(left, style, rng)
+        right = self._other(left, style, rng, self._drawing)
         colour = _colour(rng) if rng.random() < 0.25 else "white"
         caption = captions.pair(left, right, style, rng, colour)
         return Plan("pair", caption, Picture(((left.name, style), (right.name, style)), colour))
@@ -147,14 +136,14 @@ class Sampler:
     def _restyle(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing_in_any_style(rng)
         content = Picture(((concept.name, self._other_style(concept, style, rng)),))
-        model = Picture(((self._other(concept, style, rng).name, style),))
+        model = Picture(((self._other(concept, style, rng, self._any_drawing).name, style),))
         swapped = rng.random() < 0.4
         caption = captions.restyle(0, 1, rng) if swapped else captions.restyle(1, 0, rng)
         references = (content, model) if swapped else (model, content)
         return Plan("restyle", caption, Picture(((concept.name, style),)), references)
 
     def _recolour(self, rng: np.random.Generator) -> Plan:
-        concept, style = self._drawing(rng)
+        concept, style = self._any_drawing(rng)
         colour, drawing = _colour(rng), ((concept.name, style),)
         alone = Plan("recolour", captions.recolour(colour, rng), Picture(drawing, colour), (Picture(drawing),))
         (company,) = rng.spawn(1)
@@ -162,20 +151,20 @@ class Sampler:
 
     def _in_company(self, alone: Plan, colour: str, rng: np.random.Generator) -> Plan:
         """The same with two references, of which the caption means one: so is learned what a number stands for."""
-        (mine,), (other, style) = alone.references, self._drawing(rng)
+        (mine,), (other, style) = alone.references, self._any_drawing(rng)
         place = int(rng.integers(2))
         references = (mine, Picture(((other.name, style),)))[:: 1 - 2 * place]
         return Plan("recolour", captions.recolour_one(place, colour, rng), alone.picture, references)
 
     def _beside(self, rng: np.random.Generator) -> Plan:
-        first, style = self._drawing(rng)
-        keys = ((first.name, style), (self._other(first, style, rng).name, style))
+        first, style = self._any_drawing(rng)
+        keys = ((first.name, style), (self._other(first, style, rng, self._any_drawing).name, style))
         left, right = (0, 1) if rng.random() < 0.6 else (1, 0)
         references = (Picture((keys[0],)), Picture((keys[1],)))
         return Plan("beside", captions.beside(left, right, rng), Picture((keys[left], keys[right])), references)
 
     def _place(self, rng: np.random.Generator) -> Plan:
-        concept, style = self._figure(rng)
+        concept, style = self._figure(rng, self._any_drawing)
         where, seed = self._ground(rng)
         drawing = ((concept.name, style),)
         return Plan("place", captions.place(where, rng), Picture(drawing, where, seed), (Picture(drawing),))
@@ -196,31 +185,33 @@ class Sampler:
             if where.place != "sea":
                 return where, seed
 
-    def _figure(self, rng: np.random.Generator) -> tuple[Concept, str]:
+    def _figure(self, rng: np.random.Generator, draw: Draw) -> tuple[Concept, str]:
         """A drawing that can stand in a scene: neither a sign nor a small landscape itself."""
         while True:
-            concept, style = self._drawing(rng)
+            concept, style = draw(rng)
             if concept.group != "symbols" and concept.name not in captions.SCENIC:
                 return concept, style
 
     def _drawing(self, rng: np.random.Generator) -> tuple[Concept, str]:
-        """A concept and a style that draws it."""
-        style = self._style_names[_pick(self._styles, rng)]
-        while True:
-            concept = self._concepts[_pick(self._popularity, rng)]
-            if (concept.name, style) in self.library.drawings:
-                return concept, style
+        """A concept and a style that draws it, by what is to be known by name."""
+        name, style = self._keys[_pick(self._weights, rng)]
+        return self.library.concepts[name], style
+
+    def _any_drawing(self, rng: np.random.Generator) -> tuple[Concept, str]:
+        """Each as likely: an edit that copies a reference need not know what it shows."""
+        name, style = self._keys[int(rng.integers(len(self._keys)))]
+        return self.library.concepts[name], style
 
     def _drawing_in_any_style(self, rng: np.random.Generator) -> tuple[Concept, str]:
         """A concept and a style, each style as likely: were one common, guessing it would pay more than looking."""
-        concept = self._concepts[_pick(self._popularity, rng)]
+        concept = self._concepts[_pick(self._restyled, rng)]
         return concept, captions.choose(rng, self.library.styles_of(concept.name))
 
-    def _other(self, concept: Concept, style: str, rng: np.random.Generator) -> Concept:
+    def _other(self, concept: Concept, style: str, rng: np.random.Generator, draw: Draw) -> Concept:
         """Another concept that `style` draws."""
         while True:
-            other = self._concepts[_pick(self._popularity, rng)]
-            if other is not concept and (other.name, style) in self.library.drawings:
+            other, drawn_in = draw(rng)
+            if other is not concept and drawn_in == style:
                 return other
 
     def _other_style(self, concept: Concept, style: str, rng: np.random.Generator) -> str:
@@ -237,6 +228,13 @@ def training_prompts(library: Library, rng: np.random.Generator, count: int) -> 
     """Captions as they occur in training, to fit a tokenizer on."""
     sampler = Sampler(library)
     return [sampler.plan(rng).caption for _ in range(count)]
+
+
+def _drawing_weight(concept: Concept, style: str) -> float:
+    """How often a drawing is drawn among all of them."""
+    if concept.name in ALL_STYLES:
+        return STYLE_WEIGHTS[style] * (FAVOURED if concept.name in FAVOURITES else KNOWN)
+    return REST_STYLE_WEIGHTS[style] * GROUP_WEIGHTS.get(concept.group, 1.0)
 
 
 def _frequency(scene: Scene) -> float:

@@ -7,7 +7,8 @@ copy what is there; trained on their own path they learn to mend it.
 
 import copy
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,19 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from alpenglow.models.attention import attention_in_batches, rope
+from alpenglow.models.attention import attention, attention_in_batches, rope
 from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
 from alpenglow.models.transformer import Flux2Transformer
+from alpenglow.training.batches import Batch
 from alpenglow.training.fit_decoder import learning_rate_shape
-from alpenglow.training.latents import Batch, LatentPool
 from alpenglow.training.run import Average, Run
 
 
 @dataclass(frozen=True)
 class FlowPlan:
-    """How long and how fast. `batch` is that of pictures of 16 tokens; see `rows`. `prompt_dropout` is the share of
+    """How long and how fast. `batch` counts pictures of 256x256; see `batches.rows`. `prompt_dropout` is the share of
     sampling steps that see the empty prompt, for guidance.
 
     `first_alone` is the share of training steps that take sampling's first step only, with as many times the pictures
@@ -57,8 +58,7 @@ class Flow(nn.Module):
 
 def fit_flow(
     flow: Flow,
-    pools: list[tuple[float, LatentPool]],
-    bases: list[LatentPool],
+    draw: Callable[[np.random.Generator, int], Batch],
     weights: Tensor,
     run: Run,
     plan: FlowPlan,
@@ -66,8 +66,8 @@ def fit_flow(
 ) -> None:
     """Train `flow` in place, resuming from `run`; ends with its averaged weights.
 
-    `pools` with how often each is drawn; `bases` hold the references. `weights` (C,) say how much each latent channel
-    counts. The parameters that are trained stay in fp32, where small steps add up; forward and backward run on
+    `draw` makes a batch that costs as much as so many pictures of 256x256. `weights` (C,) say how much each latent
+    channel counts. The parameters that are trained stay in fp32, where small steps add up; forward and backward run on
     a bf16 copy.
     """
     computing = copy.deepcopy(flow).to(device, torch.bfloat16)
@@ -79,17 +79,15 @@ def fit_flow(
     average = Average(flow, plan.averaging)
     first = run.resume(flow, optimizer, average)
 
-    shares = np.array([share for share, _ in pools])
-    started, mean_loss = time.monotonic(), 0.0
+    started, total_loss, counted = time.monotonic(), torch.zeros((), device=device), 0
     for step, save in run.steps(first, plan.steps, "flow"):
         for group in optimizer.param_groups:
             group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps, plan.hold)
         rng = np.random.default_rng([plan.seed, step])
-        pool = pools[rng.choice(len(pools), p=shares / shares.sum())][1]
+        steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
+        batch = draw(rng, plan.batch * plan.sampling_steps // steps)
         copy_parameters(flow, computing)
-        with sdpa_kernel(SDPBackend.MATH):  # on a CPU the fused kernel's backward is slow for so few tokens
-            steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
-            batch = pool.draw(rng, rows(plan.batch * plan.sampling_steps // steps, pool.tokens), bases)
+        with sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext():  # the other's backward is slow there
             loss = flow_loss(computing, batch, weights, rng, steps, plan.prompt_dropout)
             loss.backward()
         hand_over_gradients(computing, flow)
@@ -97,9 +95,10 @@ def fit_flow(
         optimizer.step()
         if step % 4 == 0:
             average.update(flow, step)
-        mean_loss += (loss.item() - mean_loss) / min(step - first + 1, 500)
+        total_loss, counted = total_loss + loss.detach(), counted + 1
         if step % 100 == 0:
-            run.log({"step": step, "loss": mean_loss, "seconds": time.monotonic() - started})
+            run.log({"step": step, "loss": total_loss.item() / counted, "seconds": time.monotonic() - started})
+            total_loss, counted = torch.zeros((), device=device), 0
         if save:
             run.save(flow, optimizer, average, step + 1)
     average.copy_to(flow)
@@ -118,24 +117,26 @@ def flow_loss(
     weights = weights.to(device)
     data = to_tokens(batch.latents).to(device)  # (B, N, C)
     references = torch.cat([to_tokens(r) for r in batch.references], dim=1).to(weight) if batch.references else None
-    prompts = flow.text_encoder(batch.ids.to(device), batch.mask.to(device))
+    attend = attention_in_batches if device.type == "cpu" else attention
+    prompts = flow.text_encoder(sent(batch.ids, device), batch.mask)
     told, untold = prompts[:-1], prompts[-1:]  # (B, L, D), (1, L, D)
-    rotary = rotary_of(flow, batch).to(device)
-    x = torch.from_numpy(rng.standard_normal(data.shape, dtype=np.float32)).to(device)
+    rotary = sent(rotary_of(flow, batch), device)
+    chance = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    x = torch.randn(data.shape, generator=chance, device=device)
     losses = []
-    for t, after in pairwise(timesteps(data.shape[1], steps).to(device)):
-        dropped = torch.from_numpy(rng.random((len(data), 1, 1)) < prompt_dropout).to(device)
+    for t, after in pairwise(sent(timesteps(data.shape[1], steps), device)):
+        dropped = torch.rand((len(data), 1, 1), generator=chance, device=device) < prompt_dropout
         txt = torch.where(dropped, untold, told)
-        v = flow.transformer(x.to(weight), txt, t[None], rotary, references=references, attend=attention_in_batches)
+        v = flow.transformer(x.to(weight), txt, t[None], rotary, references=references, attend=attend)
         v = v.float()
         losses.append(((v - (x - data) / t).square() * weights).mean())
         x = x + (after - t) * v.detach()
     return torch.stack(losses).mean()
 
 
-def rows(batch: int, tokens: int) -> int:
-    """How many pictures of so many tokens make a step: fewer large ones, each of which teaches more."""
-    return max(1, round(batch / (tokens / 16) ** 0.5))
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """On the device, without waiting for it."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x
 
 
 @torch.no_grad()

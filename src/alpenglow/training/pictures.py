@@ -10,8 +10,15 @@ import numpy as np
 from PIL import Image
 
 from alpenglow.training.captions import COLOURS
-from alpenglow.training.drawings import MARGIN, Library, Pixels, render_rgba, render_svg
+from alpenglow.training.drawings import MARGIN, Drawing, Library, Pixels, render_rgba, render_svg
 from alpenglow.training.scenes import GROUND, Scene, scene_svg
+
+LARGEST_CELL = 512
+"""In larger frames a drawing keeps this cell's size, that of the largest reference: what is learned at 512x512 serves
+at 1024x768 and 1024x1024, and a reference is copied by moving its tokens."""
+
+TOKEN = 64
+"""Pixels of a token's side. Drawings move by whole tokens, so that each has one set of latents and not sixty-four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +47,38 @@ def render_picture(picture: Picture, library: Library, width: int, height: int, 
     """
     width, height, largest, token = (length // shrink for length in (width, height, LARGEST_CELL, TOKEN))
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
-    cell = width / max(len(picture.drawings), 1)
-    box = min(cell, height, largest)
-    size = round(box * (1 - 2 * MARGIN))
     for i, key in enumerate(picture.drawings):
-        sprite = Image.fromarray(render_rgba(library.drawings[key], size))
-        left, top = (i + 0.5) * cell - box / 2, (height - box) / 2
-        if box == largest:
-            left, top = left // token * token, top // token * token
-        left, top = round(left + (box - size) / 2), round(top + (box - size) / 2)
+        left, top, box = cell(width, height, i, len(picture.drawings), largest, token)
+        sprite, inset = cut_out(library.drawings[key], box)
         if isinstance(picture.ground, Scene):
-            top += TOKEN * round((GROUND * height - top - _feet(sprite)) / TOKEN)
+            top += TOKEN * round((GROUND * height - top - inset - _feet(sprite)) / TOKEN)
         layer = Image.new("RGBA", canvas.size)
-        layer.paste(sprite, (left, top))
+        layer.paste(sprite, (left + inset, top + inset))
         canvas = Image.alpha_composite(canvas, layer)
     return np.asarray(canvas.convert("RGB"))
+
+
+def cell(
+    width: int, height: int, place: int, places: int, largest: int = LARGEST_CELL, token: int = TOKEN
+) -> tuple[int, int, int]:
+    """Left, top and side, in pixels, of the square that a drawing has to itself, the one at `place` of `places`."""
+    column = width / places
+    box = min(column, height, largest)
+    left, top = (place + 0.5) * column - box / 2, (height - box) / 2
+    if box == largest:
+        left, top = left // token * token, top // token * token
+    return round(left), round(top), round(box)
+
+
+def cut_out(drawing: Drawing, box: int) -> tuple[Image.Image, int]:
+    """A drawing without ground in a cell of `box` pixels, less the margin; how far that is inside of the cell."""
+    size = round(box * (1 - 2 * MARGIN))
+    return Image.fromarray(render_rgba(drawing, size)), round((box - size) / 2)
 
 
 def base_pictures(library: Library) -> tuple[Picture, ...]:
     """Every drawing on white at its usual size: what references and restyled targets are made of."""
     return tuple(Picture((key,)) for key in library.drawings)
-
-
-LARGEST_CELL = 512
-"""In larger frames a drawing keeps this cell's size, that of the largest reference: what is learned at 512x512 serves
-at 1024x768 and 1024x1024, and a reference is copied by moving its tokens."""
-
-TOKEN = 64
-"""Pixels of a token's side. Drawings move by whole tokens, so that each has one set of latents and not sixty-four."""
 
 
 def _ground(picture: Picture, width: int, height: int) -> Pixels:

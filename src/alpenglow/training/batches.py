@@ -1,0 +1,205 @@
+"""The captioned plans as arrays of numbers, and the batches that a step of training sees.
+
+Plans are drawn once, some hundred thousand of each kind, and kept: captions as token ids, pictures by number.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from alpenglow.training.captions import COLOURS
+from alpenglow.training.compose import NOTHING, Composer, Pictures
+from alpenglow.training.drawings import Library
+from alpenglow.training.examples import KINDS, Plan, Sampler
+from alpenglow.training.pictures import Picture
+from alpenglow.training.run import worker_count
+from alpenglow.training.scenes import SCENES, Scene
+from alpenglow.weights.tokenizer import Tokenizer
+
+REFERENCE_SIDES = (512, 256)
+OTHER_SIDE = 0.4
+"""How often references come at a side drawn from REFERENCE_SIDES, where drawings may be smaller or larger than in the
+picture; else they are as large as there.
+"""
+
+CHUNK = 2_000
+"""Plans that a worker draws at a time, each from a seed of its own."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of training sees."""
+
+    ids: Tensor  # (B + 1, L) int64, the last row the empty prompt
+    mask: Tensor  # (B + 1, L) bool, on the CPU
+    latents: Tensor  # (B, C, h, w)
+    references: list[Tensor]  # each (B, C, h, w)
+
+
+@dataclass(frozen=True)
+class Plans:
+    """Plans of one kind as arrays of equal length."""
+
+    ids: NDArray[np.uint16]  # (P, L)
+    mask: NDArray[np.bool_]  # (P, L)
+    drawings: NDArray[np.int16]  # (P, 2)
+    grounds: NDArray[np.int16]  # (P,)
+    references: NDArray[np.int16]  # (P, 2) drawings, each on white
+
+    def pictures(self, rows: NDArray[np.int64]) -> Pictures:
+        """What some of them ask for."""
+        return Pictures(self.drawings[rows].astype(np.int64), self.grounds[rows].astype(np.int64))
+
+
+COLUMNS = tuple(field.name for field in fields(Plans))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what a stage shows: kinds of example and frames, in pixels, by their weights; `share` of the steps."""
+
+    share: float
+    kinds: dict[str, float]
+    frames: dict[tuple[int, int], float]
+
+
+class Deck:
+    """Draws batches, whose rows have equally many references, from plans by kind."""
+
+    def __init__(self, plans: dict[str, Plans], empty: tuple[Tensor, Tensor], composer: Composer) -> None:
+        """`empty` are ids and mask of the empty prompt, (1, L) each."""
+        self.composer, self.empty = composer, empty
+        self.plans = {
+            (kind, count, places): _only(all_of_kind, count, places)
+            for kind, all_of_kind in plans.items()
+            for count in range(3)
+            for places in range(3)
+            if (_number(all_of_kind.references) == count).any() and (_number(all_of_kind.drawings) == places).any()
+        }
+
+    def draw(self, rng: np.random.Generator, budget: int, parts: Sequence[Part]) -> Batch:
+        """A batch that costs about as much as `budget` pictures of 256x256."""
+        part = parts[_choose(rng, [part.share for part in parts])]
+        width, height = list(part.frames)[_choose(rng, list(part.frames.values()))]
+        groups = {
+            key: part.kinds[key[0]] * len(found.ids) / sum(len(p.ids) for k, p in self.plans.items() if k[0] == key[0])
+            for key, found in self.plans.items()
+            if key[0] in part.kinds and self.composer.fits(width, height, key[2])
+        }
+        counts = sorted({count for _, count, _ in groups})
+        count = counts[_choose(rng, [sum(w for key, w in groups.items() if key[1] == n) for n in counts])]
+        shown = {key: weight for key, weight in groups.items() if key[1] == count}
+        size = rows(budget, width, height)
+        numbers = rng.multinomial(size, np.array(list(shown.values())) / sum(shown.values()))
+        picked = [
+            self._rows(self.plans[key], rng.integers(len(self.plans[key].ids), size=number))
+            for key, number in zip(shown, numbers, strict=True)
+            if number
+        ]
+        ids, mask, drawings, grounds, references = (np.concatenate(column) for column in zip(*picked, strict=True))
+        side = min(512, width, height)
+        if rng.random() < OTHER_SIDE:
+            side = REFERENCE_SIDES[rng.integers(len(REFERENCE_SIDES))]
+        on_white = [
+            Pictures(np.stack([references[:, i], np.full(size, NOTHING)], 1), np.zeros(size, np.int64))
+            for i in range(count)
+        ]
+        return Batch(
+            torch.cat([torch.from_numpy(ids.astype(np.int64)), self.empty[0]]),
+            torch.cat([torch.from_numpy(mask), self.empty[1]]),
+            self.composer.latents(Pictures(drawings, grounds), width, height),
+            [self.composer.latents(pictures, side, side) for pictures in on_white],
+        )
+
+    @staticmethod
+    def _rows(plans: Plans, some: NDArray[np.int64]) -> tuple[NDArray[np.generic], ...]:
+        shown = plans.pictures(some)
+        references = plans.references[some].astype(np.int64)
+        return plans.ids[some], plans.mask[some], shown.drawings, shown.grounds, references
+
+
+def rows(budget: int, width: int, height: int) -> int:
+    """How many pictures of a size make a step: fewer large ones, each of which teaches more."""
+    return max(1, round(budget * 256 / (width * height) ** 0.5))
+
+
+def draw_plans(
+    library: Library, tokenizer: Path, length: int, numbers: dict[str, int], seed: int, path: Path
+) -> dict[str, Plans]:
+    """So many plans of each kind, from a seed, or those that are at `path`; captions are `length` tokens long."""
+    if not path.exists():
+        jobs = [(kind, chunk) for kind in numbers for chunk in range(-(-numbers[kind] // CHUNK))]
+        with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(library, tokenizer, length)) as workers:
+            drawn = list(track(workers.map(partial(_draw, seed), jobs), "plans", total=len(jobs)))
+        arrays = {
+            f"{kind}/{name}": np.concatenate(
+                [getattr(plans, name) for (of, _), plans in zip(jobs, drawn, strict=True) if of == kind]
+            )
+            for kind in numbers
+            for name in COLUMNS
+        }
+        partial_path = path.with_suffix(".partial.npz")
+        np.savez(partial_path, **arrays)  # type: ignore[arg-type]  # the names are no parameters of savez
+        partial_path.replace(path)
+    with np.load(path) as kept:
+        return {kind: Plans(*(kept[f"{kind}/{name}"] for name in COLUMNS)) for kind in numbers}
+
+
+def numbered(plans: Sequence[Plan], library: Library, tokenizer: Tokenizer) -> Plans:
+    """Plans as arrays."""
+    number = {key: i for i, key in enumerate(library.drawings)}
+    ground: dict[str | Scene, int] = {colour: i for i, colour in enumerate(COLOURS)}
+    ground |= {scene: i for i, scene in enumerate(SCENES, len(COLOURS))}
+    ids, mask = tokenizer.encode([plan.caption for plan in plans])
+
+    def shown(pictures: Sequence[Picture]) -> list[int]:
+        keys = [number[key] for picture in pictures for key in picture.drawings]
+        return [*keys, NOTHING, NOTHING][:2]
+
+    return Plans(
+        ids.numpy().astype(np.uint16),
+        mask.numpy(),
+        np.array([shown([plan.picture]) for plan in plans], np.int16),
+        np.array([ground[plan.picture.ground] for plan in plans], np.int16),
+        np.array([shown(plan.references) for plan in plans], np.int16),
+    )
+
+
+def _only(plans: Plans, count: int, places: int) -> Plans:
+    """Those with so many references and drawings."""
+    wanted = (_number(plans.references) == count) & (_number(plans.drawings) == places)
+    return Plans(*(getattr(plans, name)[wanted] for name in COLUMNS))
+
+
+def _number(drawings: NDArray[np.int16]) -> NDArray[np.int64]:
+    return (drawings != NOTHING).sum(1)
+
+
+def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:
+    total = np.cumsum(weights)
+    return int(np.searchsorted(total, rng.random() * total[-1], side="right"))
+
+
+_sampler: list[Sampler] = []  # one a worker process, as is the tokenizer
+_tokenizer: list[Tokenizer] = []
+
+
+def _open(library: Library, tokenizer: Path, length: int) -> None:
+    torch.set_num_threads(1)  # a forked process has none of its parent's threads, and would wait for them
+    _sampler.append(Sampler(library))
+    _tokenizer.append(Tokenizer.from_folder(tokenizer, length))
+
+
+def _draw(seed: int, job: tuple[str, int]) -> Plans:
+    kind, chunk = job
+    rng = np.random.default_rng([seed, list(KINDS).index(kind), chunk])
+    plans = [_sampler[0].plan(rng, kind) for _ in range(CHUNK)]
+    return numbered(plans, _sampler[0].library, _tokenizer[0])

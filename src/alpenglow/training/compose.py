@@ -1,0 +1,102 @@
+"""Puts pictures together by the batch, on the device that trains, and encodes them.
+
+Does for numbered drawings and grounds what `render_picture` does for named ones, from pixels that `pixels` rendered.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alpenglow.training.captions import COLOURS
+from alpenglow.training.linear_start import LinearEncoder
+from alpenglow.training.pictures import TOKEN, cell
+from alpenglow.training.pixels import Rendered
+from alpenglow.training.scenes import GROUND
+
+NOTHING = -1
+"""Where there is no drawing."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A batch by numbers: drawings as the library counts them, or NOTHING; grounds count COLOURS, then SCENES.
+
+    Numbers stay on the CPU, so that a GPU is never waited for to look at them.
+    """
+
+    drawings: NDArray[np.int64]  # (B, 2); what there is comes first
+    grounds: NDArray[np.int64]  # (B,)
+
+
+class Composer:
+    """Holds all pixels that there are, in memory of the device, or on disk where that is the CPU."""
+
+    def __init__(self, rendered: Rendered, encoder: LinearEncoder, device: str) -> None:
+        self.device = device
+        self.dtype = torch.float16 if device == "cuda" else torch.float32
+        self.encoder = encoder.to(device, self.dtype)
+        self.cutouts = {size: torch.from_numpy(stack).to(device) for size, stack in rendered.cutouts.items()}
+        self.scenes = {frame: torch.from_numpy(stack).to(device) for frame, stack in rendered.scenes.items()}
+        self.feet = {size: lowest_rows(stack).cpu().numpy() for size, stack in self.cutouts.items()}
+        colours = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in COLOURS.values()]
+        self.colours = torch.tensor(colours, dtype=self.dtype, device=device)
+
+    def fits(self, width: int, height: int, places: int) -> bool:
+        """Whether so many drawings, side by side in such a frame, have cells of a size that was rendered."""
+        return cell(width, height, 0, max(places, 1))[2] in self.cutouts
+
+    @torch.no_grad()
+    def latents(self, pictures: Pictures, width: int, height: int) -> Tensor:
+        """Of pictures of one size, (B, C, height / TOKEN, width / TOKEN), fp32."""
+        return self.encoder(self.pixels(pictures, width, height) / 127.5 - 1).float()
+
+    @torch.no_grad()
+    def pixels(self, pictures: Pictures, width: int, height: int) -> Tensor:
+        """(B, 3, height, width) in [0, 255]. Scenes only at sizes that were rendered: KeyError at others."""
+        outside = pictures.grounds >= len(self.colours)
+        colours = self.colours[self._sent(np.where(outside, 0, pictures.grounds))]
+        canvas = colours[:, :, None, None].repeat(1, 1, height, width)
+        if outside.any():
+            scenes = self._sent(pictures.grounds[outside] - len(self.colours))
+            canvas[self._sent(outside.nonzero()[0])] = self.scenes[width, height][scenes].to(self.dtype)
+        number = (pictures.drawings != NOTHING).sum(1)
+        for places in (1, 2):
+            rows = (number == places).nonzero()[0]
+            for place in range(places if len(rows) else 0):
+                self._put(canvas, rows, pictures.drawings[rows, place], outside[rows], place, places)
+        return canvas
+
+    def _put(
+        self,
+        canvas: Tensor,
+        rows: NDArray[np.int64],
+        drawings: NDArray[np.int64],
+        outside: NDArray[np.bool_],
+        place: int,
+        places: int,
+    ) -> None:
+        """Draw onto some rows of the canvas, each its drawing: in the cell, and in a scene on the scene's ground."""
+        height, width = canvas.shape[2:]
+        left, top, box = cell(width, height, place, places)
+        moves = np.round((GROUND * height - top - self.feet[box][drawings]) / TOKEN).astype(int) * outside
+        for move in np.unique(moves):
+            some, start = moves == move, top + TOKEN * int(move)
+            above, below = max(0, -start), max(0, start + box - height)  # what hangs out of the frame
+            sprites = self.cutouts[box][self._sent(drawings[some]), :, above : box - below].to(self.dtype)
+            part = canvas[:, :, start + above : start + box - below, left : left + box]
+            these = self._sent(rows[some])
+            part[these] = torch.lerp(part[these], sprites[:, :3], sprites[:, 3:] / 255)
+
+    def _sent(self, numbers: NDArray[np.int64]) -> Tensor:
+        """On the device, without waiting for it."""
+        there = torch.from_numpy(numbers)
+        return there.pin_memory().to(self.device, non_blocking=True) if self.device == "cuda" else there
+
+
+def lowest_rows(cutouts: Tensor) -> Tensor:
+    """(N, 4, H, W) uint8 -> (N,): how far down each drawing reaches, in pixels."""
+    reach = torch.arange(1, cutouts.shape[2] + 1, device=cutouts.device)
+    return torch.cat([((part[:, 3].amax(-1) > 0) * reach).amax(-1) for part in cutouts.split(64)])

@@ -1,0 +1,96 @@
+"""Plans as arrays, and batches drawn from them: what a step of training sees is what its captions say."""
+
+import numpy as np
+import pytest
+import torch
+
+from alpenglow.training.batches import Deck, Part, draw_plans, numbered, rows
+from alpenglow.training.compose import NOTHING, Composer
+from alpenglow.training.examples import KINDS, Sampler
+from alpenglow.training.linear_start import LinearEncoder
+from alpenglow.training.pictures import TOKEN
+from alpenglow.training.pixels import render_all
+from alpenglow.weights import hub
+from alpenglow.weights.tokenizer import Tokenizer
+
+FILES = hub.find("demo", None)
+assert FILES is not None
+CONCEPTS = {"dog", "cat", "rocket"}
+
+
+@pytest.fixture(scope="module")
+def few(library):
+    return library.only(CONCEPTS)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.from_folder(FILES.tokenizer, 32)
+
+
+@pytest.fixture(scope="module")
+def deck(few, tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deck")
+    encoder = LinearEncoder(torch.full((3 * TOKEN * TOKEN, 1), 1 / (3 * TOKEN * TOKEN)), torch.zeros(1), TOKEN)
+    composer = Composer(render_all(few, folder, ((256, 256), (512, 512))), encoder, "cpu")
+    plans = draw_plans(few, FILES.tokenizer, 32, dict.fromkeys(KINDS, 1), 0, folder / "plans.npz")
+    return Deck(plans, tokenizer.encode([""]), composer)
+
+
+def test_plans_become_numbers_and_nothing_is_lost(few, tokenizer):
+    sampler, rng = Sampler(few), np.random.default_rng(0)
+    drawn, keys = [sampler.plan(rng) for _ in range(200)], list(few.drawings)
+    plans = numbered(drawn, few, tokenizer)
+    for i, plan in enumerate(drawn):
+        assert tuple(keys[n] for n in plans.drawings[i] if n != NOTHING) == plan.picture.drawings
+        assert [keys[n] for n in plans.references[i] if n != NOTHING] == [one.drawings[0] for one in plan.references]
+        ids, mask = tokenizer.encode([plan.caption])
+        assert (plans.ids[i] == ids[0].numpy()).all()
+        assert (plans.mask[i] == mask[0].numpy()).all()
+
+
+def test_plans_follow_from_the_seed_and_are_kept(few, tmp_path):
+    def draw(seed, name):
+        return draw_plans(few, FILES.tokenizer, 32, {"pair": 1, "scene": 1}, seed, tmp_path / name)
+
+    first, again, other = draw(0, "a.npz"), draw(0, "b.npz"), draw(1, "c.npz")
+    assert (first["pair"].ids == again["pair"].ids).all()
+    assert (first["pair"].ids != other["pair"].ids).any()
+    assert (draw(1, "a.npz")["scene"].ids == first["scene"].ids).all()  # what is there is taken
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_has_a_kinds_pictures_and_references(deck, kind):
+    batch = deck.draw(np.random.default_rng(0), 8, [Part(1.0, {kind: 1.0}, {(512, 512): 1.0})])
+    size = len(batch.latents)
+    assert size == rows(8, 512, 512) == 4
+    assert batch.latents.shape == (4, 1, 8, 8)
+    assert batch.ids.shape == batch.mask.shape == (size + 1, 32)
+    counts = {"restyle": {2}, "beside": {2}, "recolour": {1, 2}, "place": {1}, "make style": {1}}
+    assert len(batch.references) in counts.get(kind, {0})
+    assert all(one.shape[2] in {4, 8} for one in batch.references)
+
+
+def test_kinds_and_frames_come_by_their_weights_and_where_they_fit(deck):
+    parts = [
+        Part(0.5, {"pair": 1.0, "subject": 1.0}, {(768, 1024): 1.0}),
+        Part(0.5, {"pair": 1.0, "restyle": 3.0}, {(256, 256): 1.0}),
+    ]
+    shapes = [batch_shape(deck.draw(np.random.default_rng(seed), 4, parts)) for seed in range(200)]
+    tall = [shape for shape in shapes if shape[:2] == (16, 12)]
+    small = [shape for shape in shapes if shape[:2] == (4, 4)]
+    assert len(tall) + len(small) == 200
+    assert 70 < len(tall) < 130
+    assert not any(count for *_, count in tall)  # two things have no room there: subjects alone
+    assert 0.6 < sum(count == 2 for *_, count in small) / len(small) < 0.9
+
+
+def batch_shape(batch):
+    return (*batch.latents.shape[2:], len(batch.references))
+
+
+def test_a_white_reference_is_white_around_its_drawing(deck):
+    batch = deck.draw(np.random.default_rng(1), 16, [Part(1.0, {"place": 1.0}, {(256, 256): 1.0})])
+    (reference,) = batch.references
+    assert reference.max() <= 1.0001
+    assert reference[:, 0, 0, 0].mean() > 0.9  # the corner
