@@ -8,7 +8,6 @@ copy what is there; trained on their own path they learn to mend it.
 import copy
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from alpenglow.models.attention import attention, attention_in_batches, rope
+from alpenglow.models.attention import ANY_LENGTH, attention, attention_in_batches, rope
 from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
@@ -87,7 +86,8 @@ def fit_flow(
         steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
         batch = draw(rng, plan.batch * plan.sampling_steps // steps)
         copy_parameters(flow, computing)
-        with sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext():  # the other's backward is slow there
+        # On a CPU the fused kernel's backward is slow for so few tokens.
+        with sdpa_kernel(SDPBackend.MATH if device == "cpu" else ANY_LENGTH):
             loss = flow_loss(computing, batch, weights, rng, steps, plan.prompt_dropout)
             loss.backward()
         hand_over_gradients(computing, flow)
