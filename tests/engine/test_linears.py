@@ -6,7 +6,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alpenglow.engine.device import features
-from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear, quantise_fp8, quantise_int8
+from alpenglow.engine.linears import (
+    FP8_MAX,
+    PART,
+    WIDE,
+    Fp8Linear,
+    Int8Linear,
+    OneDNNLinear,
+    largest,
+    quantise_fp8,
+    quantise_int8,
+)
 from alpenglow.models.stored_fp8 import StoredFp8Linear
 
 CPU = features(torch.device("cpu"))
@@ -82,6 +92,12 @@ def test_fp8_is_the_product_of_what_was_rounded(shape, bias) -> None:
     assert relative(fast(x)[0], twin.float()) < 0.005
     plain = F.linear(x.float(), linear.weight.float(), linear.bias.float() if bias else None)
     assert relative(fast(x), plain) < 0.06
+
+
+def test_the_largest_of_a_wide_row_is_found_in_parts() -> None:
+    x = torch.randn(5, WIDE + PART)
+    assert torch.equal(largest(x), x.abs().amax(dim=1, keepdim=True))
+    assert torch.equal(largest(x[:, 1:]), x[:, 1:].abs().amax(dim=1, keepdim=True))
 
 
 def test_fp8_of_a_checkpoint_is_the_product_by_its_own_scales() -> None:
