@@ -1,15 +1,17 @@
 """The text encoder's tapped states are the hidden states of transformers' Qwen3 and Mistral, pads included."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.testing import CompileCounter
 from transformers import PreTrainedModel
 
-from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig, visibility
+from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig, pairs, visibility
 from oracles import Meets, text_encoder_pair
 
 QWEN3 = TextEncoderConfig(
@@ -96,9 +98,21 @@ def test_pads_over_real_keys_alone_are_what_the_mask_says(pair: Pair, real: int,
     ids, mask = batch([real], "right")
     assert visibility(mask) == real
     fast = ours(ids, mask)
-    table = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril() & mask[:, None, None, :]
-    monkeypatch.setattr("alpenglow.models.text_encoder.visibility", lambda _: table)
+    monkeypatch.setattr("alpenglow.models.text_encoder.visibility", pairs)
     meets(fast, ours(ids, mask))
+
+
+@torch.inference_mode()
+def test_by_the_table_layers_are_compiled_once_whatever_the_depth_and_the_prompt(pair: Pair, monkeypatch) -> None:
+    """As on a GPU."""
+    monkeypatch.setattr("alpenglow.models.text_encoder.visibility", pairs)
+    ours, counter = deepcopy(pair[0]), CompileCounter()
+    torch.compiler.reset()
+    for layer in ours.model.layers:
+        layer.compile(dynamic=False, backend=counter)
+    for real in (1, 5, 12):
+        ours(*batch([real], "right"))
+    assert counter.frame_count == 1
 
 
 @pytest.mark.parametrize(("lengths", "side"), [((5, 12), "right"), ((5,), "left")])

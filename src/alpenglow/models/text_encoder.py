@@ -53,7 +53,8 @@ class TextEncoder(nn.Module):
         never at a pad, not even itself. Positions count from 0 over pads and all.
         """
         length = ids.shape[1]
-        visible = visibility(mask)  # a mask on the CPU spares a GPU from being waited for
+        # A mask on the CPU spares a GPU from being waited for. There pairs with pads cost less than new shapes do.
+        visible = pairs(mask) if ids.device.type == "cuda" else visibility(mask)
         if isinstance(visible, Tensor):
             visible = visible.to(ids.device)
         positions = torch.arange(length, device=ids.device)[:, None]
@@ -83,6 +84,12 @@ def visibility(mask: Tensor) -> Visible:
     first = int(lengths[0])
     if bool((lengths == first).all()) and bool(mask[:, :first].all()) and first > 0:
         return first
+    return pairs(mask)
+
+
+def pairs(mask: Tensor) -> Tensor:
+    """The same row by row, (B, 1, L, L): one shape for prompts of every length."""
+    mask = mask.bool()
     length = mask.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
     return causal & mask[:, None, None, :]
