@@ -31,7 +31,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def deck(few, tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("deck")
-    encoder = LinearEncoder(torch.full((3 * TOKEN * TOKEN, 1), 1 / (3 * TOKEN * TOKEN)), torch.zeros(1), TOKEN)
+    encoder = LinearEncoder(torch.full((1, 3, TOKEN, TOKEN), 1 / (3 * TOKEN * TOKEN)), torch.zeros(1))
     composer = Composer(render_all(few, folder, ((256, 256), (512, 512))), encoder, "cpu")
     plans = draw_plans(few, FILES.tokenizer, 32, dict.fromkeys(KINDS, 1), 0, folder / "plans.npz")
     return Deck(plans, tokenizer.encode([""]), composer)

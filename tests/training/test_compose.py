@@ -23,7 +23,7 @@ def few(library):
 
 @pytest.fixture(scope="module")
 def composer(few, tmp_path_factory):
-    encoder = LinearEncoder(torch.eye(3 * TOKEN * TOKEN)[:, :8], torch.zeros(8), TOKEN)
+    encoder = LinearEncoder(torch.eye(3 * TOKEN * TOKEN)[:8].unflatten(1, (3, TOKEN, TOKEN)), torch.zeros(8))
     return Composer(render_all(few, tmp_path_factory.mktemp("rendered"), FRAMES[:2]), encoder, "cpu")
 
 

@@ -17,8 +17,8 @@ from alpenglow.training.evaluate import (
     restyled,
     score,
 )
+from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import Picture, render_picture
-from alpenglow.training.recipe import RECIPE
 from alpenglow.training.scenes import Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
@@ -62,7 +62,7 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 
 
 def test_questions_ask_for_what_they_expect(library):
-    taught = library.only(RECIPE.concepts)
+    taught = library.only(TAUGHT)
     for ask in (SETS | OF_ANIMALS_AND_PLANTS | UNTAUGHT).values():
         questions = list(ask(taught))
         assert len(questions) > 20

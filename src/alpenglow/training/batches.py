@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -54,9 +55,13 @@ class Plans:
     grounds: NDArray[np.int16]  # (P,)
     references: NDArray[np.int16]  # (P, 2) drawings, each on white
 
-    def pictures(self, rows: NDArray[np.int64]) -> Pictures:
-        """What some of them ask for."""
-        return Pictures(self.drawings[rows].astype(np.int64), self.grounds[rows].astype(np.int64))
+    def __getitem__(self, rows: NDArray[Any]) -> "Plans":
+        return Plans(*(getattr(self, name)[rows] for name in COLUMNS))
+
+    @classmethod
+    def joined(cls, some: Sequence["Plans"]) -> Self:
+        """All of them, one after the other."""
+        return cls(*(np.concatenate([getattr(one, name) for one in some]) for name in COLUMNS))
 
 
 COLUMNS = tuple(field.name for field in fields(Plans))
@@ -71,59 +76,74 @@ class Part:
     frames: dict[tuple[int, int], float]
 
 
+@dataclass(frozen=True)
+class Group:
+    """Plans of a kind that have so many references and so many drawings: `share` of that kind."""
+
+    kind: str
+    references: int
+    places: int
+    share: float
+    plans: Plans
+
+
 class Deck:
     """Draws batches, whose rows have equally many references, from plans by kind."""
 
     def __init__(self, plans: dict[str, Plans], empty: tuple[Tensor, Tensor], composer: Composer) -> None:
         """`empty` are ids and mask of the empty prompt, (1, L) each."""
         self.composer, self.empty = composer, empty
-        self.plans = {
-            (kind, count, places): _only(all_of_kind, count, places)
-            for kind, all_of_kind in plans.items()
-            for count in range(3)
-            for places in range(3)
-            if (_number(all_of_kind.references) == count).any() and (_number(all_of_kind.drawings) == places).any()
-        }
+        self.groups = [group for kind, some in plans.items() for group in groups_of(kind, some)]
 
     def draw(self, rng: np.random.Generator, budget: int, parts: Sequence[Part]) -> Batch:
         """A batch that costs about as much as `budget` pictures of 256x256."""
         part = parts[_choose(rng, [part.share for part in parts])]
         width, height = list(part.frames)[_choose(rng, list(part.frames.values()))]
-        groups = {
-            key: part.kinds[key[0]] * len(found.ids) / sum(len(p.ids) for k, p in self.plans.items() if k[0] == key[0])
-            for key, found in self.plans.items()
-            if key[0] in part.kinds and self.composer.fits(width, height, key[2])
-        }
-        counts = sorted({count for _, count, _ in groups})
-        count = counts[_choose(rng, [sum(w for key, w in groups.items() if key[1] == n) for n in counts])]
-        shown = {key: weight for key, weight in groups.items() if key[1] == count}
         size = rows(budget, width, height)
-        numbers = rng.multinomial(size, np.array(list(shown.values())) / sum(shown.values()))
-        picked = [
-            self._rows(self.plans[key], rng.integers(len(self.plans[key].ids), size=number))
-            for key, number in zip(shown, numbers, strict=True)
-            if number
-        ]
-        ids, mask, drawings, grounds, references = (np.concatenate(column) for column in zip(*picked, strict=True))
-        side = min(512, width, height)
+        plans, references = self._pick(rng, part, size, width, height)
+        side = min(REFERENCE_SIDES[0], width, height)
         if rng.random() < OTHER_SIDE:
             side = REFERENCE_SIDES[rng.integers(len(REFERENCE_SIDES))]
-        on_white = [
-            Pictures(np.stack([references[:, i], np.full(size, NOTHING)], 1), np.zeros(size, np.int64))
-            for i in range(count)
-        ]
         return Batch(
-            torch.cat([torch.from_numpy(ids.astype(np.int64)), self.empty[0]]),
-            torch.cat([torch.from_numpy(mask), self.empty[1]]),
-            self.composer.latents(Pictures(drawings, grounds), width, height),
-            [self.composer.latents(pictures, side, side) for pictures in on_white],
+            torch.cat([torch.from_numpy(plans.ids.astype(np.int64)), self.empty[0]]),
+            torch.cat([torch.from_numpy(plans.mask), self.empty[1]]),
+            self.composer.latents(Pictures(plans.drawings, plans.grounds), width, height),
+            [self.composer.latents(on_white(plans.references[:, i]), side, side) for i in range(references)],
         )
 
-    @staticmethod
-    def _rows(plans: Plans, some: NDArray[np.int64]) -> tuple[NDArray[np.generic], ...]:
-        shown = plans.pictures(some)
-        references = plans.references[some].astype(np.int64)
-        return plans.ids[some], plans.mask[some], shown.drawings, shown.grounds, references
+    def _pick(self, rng: np.random.Generator, part: Part, size: int, width: int, height: int) -> tuple[Plans, int]:
+        """Plans that fit into the frame, and how many references each of them has."""
+        weights = {
+            i: part.kinds[group.kind] * group.share
+            for i, group in enumerate(self.groups)
+            if group.kind in part.kinds and self.composer.fits(width, height, group.places)
+        }
+        numbers = sorted({self.groups[i].references for i in weights})
+        by_number = [sum(w for i, w in weights.items() if self.groups[i].references == number) for number in numbers]
+        references = numbers[_choose(rng, by_number)]
+        shown = [i for i in weights if self.groups[i].references == references]
+        chances = np.array([weights[i] for i in shown])
+        drawn = [
+            self.groups[i].plans[rng.integers(len(self.groups[i].plans.ids), size=count)]
+            for i, count in zip(shown, rng.multinomial(size, chances / chances.sum()), strict=True)
+            if count
+        ]
+        return Plans.joined(drawn), references
+
+
+def groups_of(kind: str, plans: Plans) -> list[Group]:
+    """Plans of one kind, told apart by what has to be alike in a batch, or has to fit into a frame."""
+    shape = np.stack([_number(plans.references), _number(plans.drawings)], 1)
+    found = []
+    for references, places in np.unique(shape, axis=0):
+        wanted = (shape == (references, places)).all(1)
+        found.append(Group(kind, int(references), int(places), float(wanted.mean()), plans[wanted]))
+    return found
+
+
+def on_white(drawings: NDArray[np.int16]) -> Pictures:
+    """Each drawing by itself: what references show."""
+    return Pictures(np.stack([drawings, np.full_like(drawings, NOTHING)], 1), np.zeros_like(drawings))
 
 
 def rows(budget: int, width: int, height: int) -> int:
@@ -139,15 +159,14 @@ def draw_plans(
         jobs = [(kind, chunk) for kind in numbers for chunk in range(-(-numbers[kind] // CHUNK))]
         with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(library, tokenizer, length)) as workers:
             drawn = list(track(workers.map(partial(_draw, seed), jobs), "plans", total=len(jobs)))
+        of_kind = {kind: [some for (of, _), some in zip(jobs, drawn, strict=True) if of == kind] for kind in numbers}
         arrays = {
-            f"{kind}/{name}": np.concatenate(
-                [getattr(plans, name) for (of, _), plans in zip(jobs, drawn, strict=True) if of == kind]
-            )
-            for kind in numbers
+            f"{kind}/{name}": getattr(plans, name)
+            for kind, plans in ((kind, Plans.joined(some)) for kind, some in of_kind.items())
             for name in COLUMNS
         }
         partial_path = path.with_suffix(".partial.npz")
-        np.savez(partial_path, **arrays)  # type: ignore[arg-type]  # the names are no parameters of savez
+        np.savez(partial_path, **arrays)
         partial_path.replace(path)
     with np.load(path) as kept:
         return {kind: Plans(*(kept[f"{kind}/{name}"] for name in COLUMNS)) for kind in numbers}
@@ -171,12 +190,6 @@ def numbered(plans: Sequence[Plan], library: Library, tokenizer: Tokenizer) -> P
         np.array([ground[plan.picture.ground] for plan in plans], np.int16),
         np.array([shown(plan.references) for plan in plans], np.int16),
     )
-
-
-def _only(plans: Plans, count: int, places: int) -> Plans:
-    """Those with so many references and drawings."""
-    wanted = (_number(plans.references) == count) & (_number(plans.drawings) == places)
-    return Plans(*(getattr(plans, name)[wanted] for name in COLUMNS))
 
 
 def _number(drawings: NDArray[np.int16]) -> NDArray[np.int64]:

@@ -49,19 +49,14 @@ KINDS: dict[str, float] = {
 }
 """The kinds of example and how often each is drawn. The last five have references, all of them base pictures."""
 
-STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.4, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.2}
-"""How often a style of a thing of ALL_STYLES is drawn. The one that an unstyled caption means comes first."""
+STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.34, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.26}
+"""How often a style is drawn. The one that an unstyled caption means comes first."""
 
-REST_STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.8, "noto": 0.08, "twemoji": 0.08, "fxemoji": 0.04}
-"""The same of all other things: most people name no style, and what a network of this size can hold is little."""
+TAUGHT = FAVOURITES | ANIMALS_AND_PLANTS
+"""What is to be known by name. Everything else is only copied from references."""
 
-ALL_STYLES = FAVOURITES | ANIMALS_AND_PLANTS
-
-GROUP_WEIGHTS: dict[str, float] = {"people-body": 0.35, "symbols": 0.4, "smileys-emotion": 0.8}
-"""How often a concept is drawn, by its group, where not 1: people come in three variants each."""
-
-FAVOURED, KNOWN = 3.0, 1.5
-"""How many times as often each of FAVOURITES, and of ANIMALS_AND_PLANTS, is drawn."""
+FAVOURED = 1.5
+"""How many times as often as another each of FAVOURITES is drawn."""
 
 PLACE_WEIGHTS: dict[str, float] = {"mountains": 3.0, "hills": 2.0, "beach": 1.5}
 TIME_WEIGHTS: dict[str, float] = {"sunset": 2.0, "day": 1.5}
@@ -97,7 +92,7 @@ class Sampler:
         self._kind_names = tuple(KINDS)
         self._kinds = _cumulated(KINDS.values())
         self._keys = tuple(library.drawings)
-        weights = [_drawing_weight(library.concepts[name], style) for name, style in self._keys]
+        weights = [_drawing_weight(*key) for key in self._keys]
         self._weights = _cumulated(weights)
         self._concepts = tuple(library.concepts.values())
         other_styles = dict.fromkeys(library.concepts, 0.0)
@@ -230,11 +225,9 @@ def training_prompts(library: Library, rng: np.random.Generator, count: int) -> 
     return [sampler.plan(rng).caption for _ in range(count)]
 
 
-def _drawing_weight(concept: Concept, style: str) -> float:
-    """How often a drawing is drawn among all of them."""
-    if concept.name in ALL_STYLES:
-        return STYLE_WEIGHTS[style] * (FAVOURED if concept.name in FAVOURITES else KNOWN)
-    return REST_STYLE_WEIGHTS[style] * GROUP_WEIGHTS.get(concept.group, 1.0)
+def _drawing_weight(name: str, style: str) -> float:
+    """How often a drawing is drawn among all of them, by what is to be known of it."""
+    return STYLE_WEIGHTS[style] * (FAVOURED if name in FAVOURITES else 1.0) * (name in TAUGHT)
 
 
 def _frequency(scene: Scene) -> float:

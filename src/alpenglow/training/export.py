@@ -7,8 +7,9 @@ import torch
 
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.drawings import SOURCES
+from alpenglow.training.examples import TAUGHT
 from alpenglow.training.fit_flow import Flow
-from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
+from alpenglow.training.things import FAVOURITES
 from alpenglow.weights.pipeline_folder import save_pipeline
 
 LARGEST_FILE = 16_000_000
@@ -35,8 +36,9 @@ def model_card() -> str:
     )
     return CARD.format(
         sources=sources,
+        count=len(TAUGHT),
         favourites=", ".join(sorted(FAVOURITES)),
-        others=", ".join(sorted(ANIMALS_AND_PLANTS)),
+        others=", ".join(sorted(TAUGHT - FAVOURITES)),
     )
 
 
@@ -44,7 +46,7 @@ CARD = """\
 # alpenglow demo
 
 A small model of the FLUX.2 architecture, trained from scratch by `python -m alpenglow.training`, so that everything
-around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of 1,490 things in four drawing
+around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of {count} things in four drawing
 styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject of one
 reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
 and its pictures say nothing about that model's quality.

@@ -9,8 +9,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain, pairwise
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -72,8 +71,6 @@ def fit_flow(
     """
     computing = copy.deepcopy(flow).to(device, torch.bfloat16)
     computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
-    if device == "cuda":
-        compile_blocks(computing)
     flow.to(device)
     optimizer = torch.optim.AdamW(
         flow.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
@@ -135,13 +132,6 @@ def flow_loss(
         losses.append(((v - (x - data) / t).square() * weights).mean())
         x = x + (after - t) * v.detach()
     return torch.stack(losses).mean()
-
-
-def compile_blocks(flow: Flow) -> None:
-    """Fuse what a block does to few kernels: a GPU is through with so small a network sooner than it is told to."""
-    blocks: Any = (flow.transformer.double_blocks, flow.transformer.single_blocks, flow.text_encoder.model.layers)
-    for block in chain(*blocks):
-        block.compile(dynamic=True)
 
 
 def sent(x: Tensor, device: torch.device) -> Tensor:

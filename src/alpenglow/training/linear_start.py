@@ -106,14 +106,13 @@ def fit_decoder(model: AutoEncoder, latents: Sequence[Tensor], pictures: Sequenc
 
 @dataclass(frozen=True)
 class LinearEncoder:
-    """The encoder as one matrix from the pixels of a token to its channels: the same latents fifty times as fast.
+    """The encoder as one convolution of a token's pixels to its channels: the same latents fifty times as fast.
 
     Gives what `model.encode` gives within some thousandths: the tricks above are not linear to the last digit.
     """
 
-    matrix: Tensor  # (3 * side * side, C)
+    weight: Tensor  # (C, 3, side, side)
     bias: Tensor  # (C,)
-    side: int
 
     @classmethod
     @torch.no_grad()
@@ -123,16 +122,15 @@ class LinearEncoder:
         bias = model.encode(torch.zeros(1, 3, side, side))[0, :, 0, 0]
         units = torch.eye(3 * side * side).unflatten(1, (3, side, side))
         rows = [model.encode(some)[:, :, 0, 0] for some in track(units.split(64), "the encoder's matrix")]
-        return cls(torch.cat(rows) - bias, bias, side)
+        return cls((torch.cat(rows) - bias).t().unflatten(1, (3, side, side)).contiguous(), bias)
 
     def to(self, device: str, dtype: torch.dtype) -> Self:
         """The same elsewhere."""
-        return replace(self, matrix=self.matrix.to(device, dtype), bias=self.bias.to(device, dtype))
+        return replace(self, weight=self.weight.to(device, dtype), bias=self.bias.to(device, dtype))
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [-1, 1] -> (B, C, H / side, W / side)."""
-        blocks = F.pixel_unshuffle(pictures, self.side)  # (B, 3 * side * side, h, w)
-        return torch.einsum("bkhw,kc->bchw", blocks, self.matrix) + self.bias[:, None, None]
+        return F.conv2d(pictures, self.weight, self.bias, stride=self.weight.shape[-1])
 
 
 def channel_weights(model: AutoEncoder) -> Tensor:
