@@ -82,6 +82,14 @@ def test_latents_are_the_encoders(composer, few):
     assert torch.allclose(latents[:, :, 0, 0], corner, atol=0.005)
 
 
+def test_latents_from_layers_are_those_of_the_pixels(composer, few):
+    grounds = [*COLOURS, *SCENES]
+    mixed = [*pictures_of(few, 2, list(COLOURS)), *pictures_of(few, 1, grounds), *pictures_of(few, 0, grounds)]
+    batch = numbered(mixed, few)
+    whole = composer.encoder(composer.pixels(batch, 512, 512) / 127.5 - 1)
+    assert (composer.latents(batch, 512, 512) - whole).abs().max() < 2e-3  # layers are kept in fp16
+
+
 def test_what_is_rendered_is_kept_and_checked(few, library, tmp_path):
     first = render_all(few, tmp_path, (), (128,))
     assert first.cutouts[128].shape == (len(few.drawings), 4, 128, 128)

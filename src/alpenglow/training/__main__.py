@@ -51,11 +51,11 @@ def main(
     first_stage: Annotated[int, typer.Option(help="Leave out the flow's stages before this one.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
-    """Make the demo checkpoint from scratch: some hours on two CPU cores, minutes on a GPU.
+    """Make a demo checkpoint from scratch: more than half a day on two CPU cores.
 
-    Fetches the icon sets from npm, sets the encoder, fits the decoder, encodes the pictures, fits the transformer
-    together with its text encoder, and writes the checkpoint. Stop it at any time and start it again: no more
-    than a minute is lost.
+    Fetches the icon sets from npm, sets the encoder, fits the decoder, renders what pictures are put together from
+    (10 GB), fits the transformer together with its text encoder, and writes the checkpoint. Stop it at any time and
+    start it again: no more than a minute is lost.
     """
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)

@@ -1,17 +1,17 @@
 """The sampler: which captioned pictures the demo checkpoint learns from, how often each kind, drawn from a seed.
 
-A Plan is pure data and cheap; `render` makes its pixels and may run in another process. Knows no tensors.
+A Plan is pure data and cheap. Knows no pixels and no tensors.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpenglow.training import captions
-from alpenglow.training.drawings import Concept, Library, Pixels
-from alpenglow.training.pictures import Picture, render_picture
+from alpenglow.training.drawings import Concept, Library
+from alpenglow.training.pictures import Picture
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 
@@ -26,16 +26,6 @@ class Plan:
     references: tuple[Picture, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """A plan with its pixels: (height, width, 3) uint8 each."""
-
-    kind: str
-    caption: str
-    picture: Pixels
-    references: tuple[Pixels, ...]
-
-
 KINDS: dict[str, float] = {
     "subject": 0.32,
     "scene": 0.06,
@@ -47,7 +37,9 @@ KINDS: dict[str, float] = {
     "place": 0.05,
     "make style": 0.04,
 }
-"""The kinds of example and how often each is drawn. The last five have references, all of them base pictures."""
+"""The kinds of example, and how often each is drawn where no stage says otherwise. The last five have references, base
+pictures all.
+"""
 
 STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.34, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.26}
 """How often a style is drawn. The one that an unstyled caption means comes first."""
@@ -66,17 +58,16 @@ WEATHER_WEIGHTS: dict[str, float] = {"clear": 4.0}
 SCENE_SEEDS = 1
 """How many variants of a scene there are. Of several, four steps at this size draw a blurred mean."""
 
-
 Draw = Callable[[np.random.Generator], tuple[Concept, str]]
 
 
 class Sampler:
     """Draws plans over a library. All chance comes from the generators passed in.
 
-    `synonyms` is how often a single thing is called by a keyword.
+    `synonyms` is how often a single thing is called by a keyword, `taught` what is called by name at all.
     """
 
-    def __init__(self, library: Library, synonyms: float = captions.SYNONYMS) -> None:
+    def __init__(self, library: Library, synonyms: float = captions.SYNONYMS, taught: Container[str] = TAUGHT) -> None:
         self.library, self.synonyms = library, synonyms
         self._planners: dict[str, Callable[[np.random.Generator], Plan]] = {
             "subject": self._subject,
@@ -92,7 +83,7 @@ class Sampler:
         self._kind_names = tuple(KINDS)
         self._kinds = _cumulated(KINDS.values())
         self._keys = tuple(library.drawings)
-        weights = [_drawing_weight(*key) for key in self._keys]
+        weights = [_drawing_weight(*key) * (key[0] in taught) for key in self._keys]
         self._weights = _cumulated(weights)
         self._concepts = tuple(library.concepts.values())
         other_styles = dict.fromkeys(library.concepts, 0.0)
@@ -213,21 +204,15 @@ class Sampler:
         return captions.choose(rng, [other for other in self.library.styles_of(concept.name) if other != style])
 
 
-def render(plan: Plan, library: Library, width: int, height: int, reference_side: int = 256) -> Example:
-    """The pixels of a plan; references are squares of `reference_side`."""
-    references = tuple(render_picture(one, library, reference_side, reference_side) for one in plan.references)
-    return Example(plan.kind, plan.caption, render_picture(plan.picture, library, width, height), references)
-
-
 def training_prompts(library: Library, rng: np.random.Generator, count: int) -> list[str]:
-    """Captions as they occur in training, to fit a tokenizer on."""
-    sampler = Sampler(library)
+    """Captions as they occur in training, of all things that there are, to fit a tokenizer on."""
+    sampler = Sampler(library, taught=library.concepts)
     return [sampler.plan(rng).caption for _ in range(count)]
 
 
 def _drawing_weight(name: str, style: str) -> float:
     """How often a drawing is drawn among all of them, by what is to be known of it."""
-    return STYLE_WEIGHTS[style] * (FAVOURED if name in FAVOURITES else 1.0) * (name in TAUGHT)
+    return STYLE_WEIGHTS[style] * (FAVOURED if name in FAVOURITES else 1.0)
 
 
 def _frequency(scene: Scene) -> float:

@@ -28,6 +28,3 @@ _ANIMALS_AND_PLANTS = """
 """
 ANIMALS_AND_PLANTS = frozenset(name.strip() for name in _ANIMALS_AND_PLANTS.split(","))
 """All of the drawings' that are not among the favourites."""
-
-MISSED = frozenset({"hatching chick", "leaf fluttering in wind", "mouse face", "polar bear", "spiral shell"})
-"""Those that a mistake kept out of the first pools of them."""
