@@ -16,9 +16,8 @@ ZERO = 128
 ROWS = 128
 """Rows that are quantised at a time, so that what lies between two passes stays in the cache."""
 
-
 WIDE, PART = 8192, 1024
-"""Inputs from which on the maximum of a row is found in parts of so many."""
+"""Inputs above which the maximum of a row is found in parts of so many."""
 
 
 class OneDNNLinear(nn.Linear):

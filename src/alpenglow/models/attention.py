@@ -1,12 +1,11 @@
 """Attention and rotary embedding: the only file that names an attention kernel."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention import SDPBackend
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(q, k, v), each (B, heads, N, head_dim), to (B, heads, N, head_dim)."""
@@ -50,7 +49,7 @@ def attention_in_batches(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 ANY_LENGTH = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Kernels that take new lengths as they come. cuDNN's, the first choice on an H100, builds a plan for each of them,
-which takes tenths of a second: worth it for the few sizes of pictures, not for every length of a prompt."""
+which takes tenths of a second: worth it for the few sizes of pictures, not for all that training meets."""
 
 
 def attention_over_prefix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -59,11 +58,10 @@ def attention_over_prefix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     q (B, heads, L, d); k, v (B, kv_heads, P, d), P <= L. What a mask of (L, L) would say, without its wasted pairs.
     """
     prefix, gqa = k.shape[2], k.shape[1] != q.shape[1]
-    with sdpa_kernel(ANY_LENGTH) if q.device.type == "cuda" else nullcontext():
-        within = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, is_causal=True, enable_gqa=gqa)
-        if prefix == q.shape[2]:
-            return within
-        return torch.cat([within, attention(q[:, :, prefix:], k, v)], dim=2)
+    within = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, is_causal=True, enable_gqa=gqa)
+    if prefix == q.shape[2]:
+        return within
+    return torch.cat([within, attention(q[:, :, prefix:], k, v)], dim=2)
 
 
 def rope(ids: Tensor, axes_dim: Sequence[int], theta: float, dtype: torch.dtype = torch.float64) -> Tensor:
