@@ -108,7 +108,7 @@ def train_flow(
     library = load_drawings(packages)
     rendered = render_all(library, folder / "rendered")
     length = ARCHITECTURE.max_text_tokens
-    plans = draw_plans(library, tokenizer_files, length, RECIPE.plans, RECIPE.seed, folder / "plans.npz")
+    plans = draw_plans(library, tokenizer_files, length, RECIPE.plans, RECIPE.seed)
     composer = Composer(rendered, LinearEncoder.of(autoencoder.eval()), device)
     deck = Deck(plans, Tokenizer.from_folder(tokenizer_files, length).encode([""]), composer)
     weights = channel_weights(autoencoder)

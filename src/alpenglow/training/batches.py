@@ -1,6 +1,6 @@
 """The captioned plans as arrays of numbers, and the batches that a step of training sees.
 
-Plans are drawn once, some hundred thousand of each kind, and kept: captions as token ids, pictures by number.
+Plans are drawn at the start, some hundred thousand of each kind: captions as token ids, pictures by number.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class Part:
     frames: dict[tuple[int, int], float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Plans of a kind that have so many references and so many drawings: `share` of that kind."""
 
@@ -114,18 +114,18 @@ class Deck:
     def _pick(self, rng: np.random.Generator, part: Part, size: int, width: int, height: int) -> tuple[Plans, int]:
         """Plans that fit into the frame, and how many references each of them has."""
         weights = {
-            i: part.kinds[group.kind] * group.share
-            for i, group in enumerate(self.groups)
+            group: part.kinds[group.kind] * group.share
+            for group in self.groups
             if group.kind in part.kinds and self.composer.fits(width, height, group.places)
         }
-        numbers = sorted({self.groups[i].references for i in weights})
-        by_number = [sum(w for i, w in weights.items() if self.groups[i].references == number) for number in numbers]
+        numbers = sorted({group.references for group in weights})
+        by_number = [sum(w for group, w in weights.items() if group.references == number) for number in numbers]
         references = numbers[_choose(rng, by_number)]
-        shown = [i for i in weights if self.groups[i].references == references]
-        chances = np.array([weights[i] for i in shown])
+        shown = [group for group in weights if group.references == references]
+        chances = np.array([weights[group] for group in shown])
         drawn = [
-            self.groups[i].plans[rng.integers(len(self.groups[i].plans.ids), size=count)]
-            for i, count in zip(shown, rng.multinomial(size, chances / chances.sum()), strict=True)
+            group.plans[rng.integers(len(group.plans.ids), size=count)]
+            for group, count in zip(shown, rng.multinomial(size, chances / chances.sum()), strict=True)
             if count
         ]
         return Plans.joined(drawn), references
@@ -151,25 +151,14 @@ def rows(budget: int, width: int, height: int) -> int:
     return max(1, round(budget * 256 / (width * height) ** 0.5))
 
 
-def draw_plans(
-    library: Library, tokenizer: Path, length: int, numbers: dict[str, int], seed: int, path: Path
-) -> dict[str, Plans]:
-    """So many plans of each kind, from a seed, or those that are at `path`; captions are `length` tokens long."""
-    if not path.exists():
-        jobs = [(kind, chunk) for kind in numbers for chunk in range(-(-numbers[kind] // CHUNK))]
-        with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(library, tokenizer, length)) as workers:
-            drawn = list(track(workers.map(partial(_draw, seed), jobs), "plans", total=len(jobs)))
-        of_kind = {kind: [some for (of, _), some in zip(jobs, drawn, strict=True) if of == kind] for kind in numbers}
-        arrays = {
-            f"{kind}/{name}": getattr(plans, name)
-            for kind, plans in ((kind, Plans.joined(some)) for kind, some in of_kind.items())
-            for name in COLUMNS
-        }
-        partial_path = path.with_suffix(".partial.npz")
-        np.savez(partial_path, **arrays)
-        partial_path.replace(path)
-    with np.load(path) as kept:
-        return {kind: Plans(*(kept[f"{kind}/{name}"] for name in COLUMNS)) for kind in numbers}
+def draw_plans(library: Library, tokenizer: Path, length: int, numbers: dict[str, int], seed: int) -> dict[str, Plans]:
+    """So many plans of each kind, from a seed; captions are `length` tokens long."""
+    jobs = [(kind, chunk) for kind in numbers for chunk in range(-(-numbers[kind] // CHUNK))]
+    with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(library, tokenizer, length)) as workers:
+        drawn = list(track(workers.map(partial(_draw, seed), jobs), "plans", total=len(jobs)))
+    return {
+        kind: Plans.joined([some for (of, _), some in zip(jobs, drawn, strict=True) if of == kind]) for kind in numbers
+    }
 
 
 def numbered(plans: Sequence[Plan], library: Library, tokenizer: Tokenizer) -> Plans:

@@ -39,8 +39,8 @@ class Composer:
     """Holds all pixels and layers that there are: in memory of the device, or pixels on disk where that is the CPU."""
 
     def __init__(self, rendered: Rendered, encoder: LinearEncoder, device: str) -> None:
-        self.device = device
-        self.dtype = torch.float16 if device == "cuda" else torch.float32
+        self.device = torch.device(device)
+        self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         self.encoder = encoder.to(device, self.dtype)
         self.cutouts = {size: torch.from_numpy(stack).to(device) for size, stack in rendered.cutouts.items()}
         self.scenes = {frame: torch.from_numpy(stack).to(device) for frame, stack in rendered.scenes.items()}
@@ -126,9 +126,12 @@ class Composer:
             part[these] = torch.lerp(part[these], sprites[:, :3], sprites[:, 3:] / 255)
 
     def _sent(self, numbers: NDArray[np.integer]) -> Tensor:
-        """On the device, without waiting for it."""
-        there = torch.from_numpy(numbers.astype(np.int64))
-        return there.pin_memory().to(self.device, non_blocking=True) if self.device == "cuda" else there
+        return sent(torch.from_numpy(numbers.astype(np.int64)), self.device)
+
+
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """On the device, without waiting for it."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x
 
 
 def lowest_rows(cutouts: Tensor) -> Tensor:

@@ -55,9 +55,6 @@ TIME_WEIGHTS: dict[str, float] = {"sunset": 2.0, "day": 1.5}
 WEATHER_WEIGHTS: dict[str, float] = {"clear": 4.0}
 """How often a scene is drawn, where not 1: the product of the three."""
 
-SCENE_SEEDS = 1
-"""How many variants of a scene there are. Of several, four steps at this size draw a blurred mean."""
-
 Draw = Callable[[np.random.Generator], tuple[Concept, str]]
 
 
@@ -103,14 +100,14 @@ class Sampler:
         return Plan("subject", caption, Picture(((concept.name, style),), colour))
 
     def _scene(self, rng: np.random.Generator) -> Plan:
-        where, seed = self._variant(rng)
-        return Plan("scene", captions.scene(where, rng), Picture((), where, seed))
+        where = self._any_scene(rng)
+        return Plan("scene", captions.scene(where, rng), Picture((), where))
 
     def _subject_at_scene(self, rng: np.random.Generator) -> Plan:
         concept, style = self._figure(rng, self._drawing)
-        where, seed = self._ground(rng)
+        where = self._ground(rng)
         caption = captions.in_scene(concept, style, where, rng)
-        return Plan("subject at scene", caption, Picture(((concept.name, style),), where, seed))
+        return Plan("subject at scene", caption, Picture(((concept.name, style),), where))
 
     def _pair(self, rng: np.random.Generator) -> Plan:
         left, style = self._drawing(rng)
@@ -151,25 +148,24 @@ class Sampler:
 
     def _place(self, rng: np.random.Generator) -> Plan:
         concept, style = self._figure(rng, self._any_drawing)
-        where, seed = self._ground(rng)
-        drawing = ((concept.name, style),)
-        return Plan("place", captions.place(where, rng), Picture(drawing, where, seed), (Picture(drawing),))
+        where, drawing = self._ground(rng), ((concept.name, style),)
+        return Plan("place", captions.place(where, rng), Picture(drawing, where), (Picture(drawing),))
 
     def _make_style(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing_in_any_style(rng)
         reference = Picture(((concept.name, self._other_style(concept, style, rng)),))
         return Plan("make style", captions.make_style(style, rng), Picture(((concept.name, style),)), (reference,))
 
-    def _variant(self, rng: np.random.Generator) -> tuple[Scene, int]:
-        """A scene and the seed of its variant."""
-        return SCENES[_pick(self._scenes, rng)], int(rng.integers(SCENE_SEEDS))
+    def _any_scene(self, rng: np.random.Generator) -> Scene:
+        """A scene by its weight."""
+        return SCENES[_pick(self._scenes, rng)]
 
-    def _ground(self, rng: np.random.Generator) -> tuple[Scene, int]:
+    def _ground(self, rng: np.random.Generator) -> Scene:
         """A scene that something can stand in."""
         while True:
-            where, seed = self._variant(rng)
+            where = self._any_scene(rng)
             if where.place != "sea":
-                return where, seed
+                return where
 
     def _figure(self, rng: np.random.Generator, draw: Draw) -> tuple[Concept, str]:
         """A drawing that can stand in a scene: neither a sign nor a small landscape itself."""

@@ -22,6 +22,7 @@ from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Batch
+from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.run import Average, Run
 
@@ -132,11 +133,6 @@ def flow_loss(
         losses.append(((v - (x - data) / t).square() * weights).mean())
         x = x + (after - t) * v.detach()
     return torch.stack(losses).mean()
-
-
-def sent(x: Tensor, device: torch.device) -> Tensor:
-    """On the device, without waiting for it."""
-    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x
 
 
 @torch.no_grad()

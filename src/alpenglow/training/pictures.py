@@ -23,19 +23,10 @@ TOKEN = 64
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """None, one or two drawings, by (concept name, style) from left to right, on a colour of COLOURS or in a scene.
-
-    `seed` is the scene's chance.
-    """
+    """None, one or two drawings, by (concept name, style) from left to right, on a colour of COLOURS or in a scene."""
 
     drawings: tuple[tuple[str, str], ...]
     ground: str | Scene = "white"
-    seed: int = 0
-
-    @property
-    def singles(self) -> tuple["Picture", ...]:
-        """Each of its drawings by itself, on the same ground."""
-        return tuple(Picture((key,), self.ground, self.seed) for key in self.drawings)
 
 
 def render_picture(picture: Picture, library: Library, width: int, height: int, shrink: int = 1) -> Pixels:
@@ -76,14 +67,14 @@ def cut_out(drawing: Drawing, box: int) -> tuple[Image.Image, int]:
     return Image.fromarray(render_rgba(drawing, size)), round((box - size) / 2)
 
 
-def base_pictures(library: Library) -> tuple[Picture, ...]:
-    """Every drawing on white at its usual size: what references and restyled targets are made of."""
-    return tuple(Picture((key,)) for key in library.drawings)
+def render_scene(scene: Scene, width: int, height: int) -> Pixels:
+    """The one form that a scene has at a size: of several, four steps of a small network draw a blurred mean."""
+    return render_svg(scene_svg(scene, width, height, np.random.default_rng(0)))
 
 
 def _ground(picture: Picture, width: int, height: int) -> Pixels:
     if isinstance(picture.ground, Scene):
-        return render_svg(scene_svg(picture.ground, width, height, np.random.default_rng(picture.seed)))
+        return render_scene(picture.ground, width, height)
     colour = [int(COLOURS[picture.ground][i : i + 2], 16) for i in (1, 3, 5)]
     return np.broadcast_to(np.array(colour, np.uint8), (height, width, 3)).copy()
 

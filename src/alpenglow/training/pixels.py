@@ -14,10 +14,10 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from rich.progress import track
 
-from alpenglow.training.drawings import Drawing, Library, render_svg
-from alpenglow.training.pictures import cut_out
+from alpenglow.training.drawings import Drawing, Library
+from alpenglow.training.pictures import cut_out, render_scene
 from alpenglow.training.run import worker_count
-from alpenglow.training.scenes import SCENES, scene_svg
+from alpenglow.training.scenes import SCENES
 
 CELLS = (512, 256, 128)
 """Pixels of a cell: of a thing in a picture of 512x512 and above, in one of 256x256, and of two in 256x256."""
@@ -96,4 +96,4 @@ def _cut_out(row: int, shape: tuple[int, ...]) -> Bytes:
 
 
 def _see(row: int, shape: tuple[int, ...]) -> Bytes:
-    return render_svg(scene_svg(SCENES[row], shape[3], shape[2], np.random.default_rng(0)))
+    return render_scene(SCENES[row], shape[3], shape[2])
