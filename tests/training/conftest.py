@@ -3,8 +3,17 @@
 import shutil
 
 import pytest
+import torch
 
+from alpenglow.training.batches import Deck, draw_plans
+from alpenglow.training.compose import Composer
 from alpenglow.training.drawings import fetch_packages, load_drawings
+from alpenglow.training.examples import KINDS
+from alpenglow.training.linear_start import LinearEncoder
+from alpenglow.training.pictures import TOKEN
+from alpenglow.training.pixels import render_all
+from alpenglow.weights import hub
+from alpenglow.weights.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +27,30 @@ def packages(pytestconfig):
 @pytest.fixture(scope="session")
 def library(packages):
     return load_drawings(packages)
+
+
+@pytest.fixture(scope="session")
+def few(library):
+    """Three concepts."""
+    return library.only({"dog", "cat", "rocket"})
+
+
+@pytest.fixture(scope="session")
+def demo_files():
+    files = hub.find("demo", None)
+    assert files is not None
+    return files
+
+
+@pytest.fixture(scope="session")
+def tokenizer(demo_files):
+    return Tokenizer.from_folder(demo_files.tokenizer, 32)
+
+
+@pytest.fixture(scope="session")
+def deck(few, demo_files, tokenizer, tmp_path_factory):
+    """Batches of every kind about the three; a token's only latent is its brightness."""
+    encoder = LinearEncoder(torch.full((1, 3, TOKEN, TOKEN), 1 / (3 * TOKEN * TOKEN)), torch.zeros(1))
+    rendered = render_all(few, tmp_path_factory.mktemp("deck"), ((256, 256), (512, 512)))
+    plans = draw_plans(few, demo_files.tokenizer, 32, dict.fromkeys(KINDS, 1), 0)
+    return Deck(plans, tokenizer.encode([""]), Composer(rendered, encoder, "cpu"))

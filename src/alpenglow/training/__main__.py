@@ -22,6 +22,7 @@ from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
+from alpenglow.training.focus import focus
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
 from alpenglow.training.pixels import render_all
 from alpenglow.training.recipe import RECIPE
@@ -114,6 +115,7 @@ def train_flow(
     weights = channel_weights(autoencoder)
     for stage in stages:
         run = Run(folder / f"flow-{RECIPE.flow.index(stage)}")
+        deck.focus(focus(flow.to(device), deck, len(library.drawings), weights))
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 

@@ -43,6 +43,7 @@ class Batch:
     mask: Tensor  # (B + 1, L) bool, on the CPU
     latents: Tensor  # (B, C, h, w)
     references: list[Tensor]  # each (B, C, h, w)
+    drawings: NDArray[np.int16]  # (B, 2): what the latents show, as Plans say it
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,17 @@ class Deck:
         """`empty` are ids and mask of the empty prompt, (1, L) each."""
         self.composer, self.empty = composer, empty
         self.groups = [group for kind, some in plans.items() for group in groups_of(kind, some)]
+        self.odds: dict[Group, NDArray[np.float64]] = {}  # (P,), cumulated; where missing, each plan is as likely
+
+    def focus(self, weights: dict[str, NDArray[np.float64]]) -> None:
+        """From now on draw a plan of a kind by the weight of what it shows, of two things by their mean: (drawings,)
+        for each kind that has any; those of other kinds are as likely as each other.
+        """
+        self.odds = {
+            group: np.cumsum(weights[group.kind][group.plans.drawings[:, : group.places]].mean(1))
+            for group in self.groups
+            if group.kind in weights
+        }
 
     def draw(self, rng: np.random.Generator, budget: int, parts: Sequence[Part]) -> Batch:
         """A batch that costs about as much as `budget` pictures of 256x256."""
@@ -109,6 +121,7 @@ class Deck:
             torch.cat([torch.from_numpy(plans.mask), self.empty[1]]),
             self.composer.latents(Pictures(plans.drawings, plans.grounds), width, height),
             [self.composer.latents(on_white(plans.references[:, i]), side, side) for i in range(references)],
+            plans.drawings,
         )
 
     def _pick(self, rng: np.random.Generator, part: Part, size: int, width: int, height: int) -> tuple[Plans, int]:
@@ -124,11 +137,17 @@ class Deck:
         shown = [group for group in weights if group.references == references]
         chances = np.array([weights[group] for group in shown])
         drawn = [
-            group.plans[rng.integers(len(group.plans.ids), size=count)]
+            group.plans[self._rows(rng, group, count)]
             for group, count in zip(shown, rng.multinomial(size, chances / chances.sum()), strict=True)
             if count
         ]
         return Plans.joined(drawn), references
+
+    def _rows(self, rng: np.random.Generator, group: Group, count: int) -> NDArray[np.int64]:
+        if group not in self.odds:
+            return rng.integers(len(group.plans.ids), size=count)
+        odds = self.odds[group]
+        return np.searchsorted(odds, rng.random(count) * odds[-1], side="right")
 
 
 def groups_of(kind: str, plans: Plans) -> list[Group]:

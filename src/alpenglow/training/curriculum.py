@@ -4,7 +4,7 @@ The bundled flow was not made by these three, which have not been run whole. It 
 741ef44, over pools of rendered pictures; these say in short what those came to, at about as many steps in all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alpenglow.training.batches import Part
 from alpenglow.training.fit_flow import FlowPlan
@@ -22,6 +22,21 @@ THINGS = Part(
     0.62,
     {"subject": 0.42, "pair": 0.12, "restyle": 0.38, "make style": 0.08},
     {(256, 256): 0.28, (512, 512): 0.57, (1024, 768): 0.04, (1024, 1024): 0.07, (1280, 768): 0.04},
+)
+BY_NAME = Part(
+    0.62,
+    {"subject": 0.5, "pair": 0.1, "restyle": 0.35, "make style": 0.05},
+    {
+        (256, 256): 0.26,
+        (512, 512): 0.5,
+        (1024, 768): 0.04,
+        (768, 1024): 0.02,
+        (1024, 1024): 0.07,
+        (1280, 768): 0.04,
+        (768, 1280): 0.01,
+        (1920, 1088): 0.05,
+        (1088, 1920): 0.01,
+    },
 )
 COPIED = Part(0.12, {"recolour": 0.4, "beside": 0.6}, {(256, 256): 0.2, (512, 512): 0.6, (1024, 768): 0.2})
 OUTSIDE = Part(0.14, {"subject at scene": 0.6, "place": 0.4}, {(256, 256): 0.25, (512, 512): 0.6, (1024, 768): 0.15})
@@ -54,5 +69,23 @@ CURRICULUM = (
     Stage(
         EVERYTHING,
         FlowPlan(steps=30_000, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=102),
+    ),
+    # The same three once more, in short: what needs a thing's name or its looks, then everything.
+    Stage(
+        (
+            replace(BY_NAME, share=0.84),
+            replace(COPIED, share=0.05),
+            replace(OUTSIDE, share=0.04),
+            replace(LANDSCAPES, share=0.07),
+        ),
+        FlowPlan(steps=4_300, first_alone=1, learning_rate=1.2e-3, hold=0.7, averaging=0.99, seed=103),
+    ),
+    Stage(
+        (BY_NAME, COPIED, OUTSIDE, LANDSCAPES),
+        FlowPlan(steps=1_500, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=104),
+    ),
+    Stage(
+        (BY_NAME, COPIED, OUTSIDE, LANDSCAPES),
+        FlowPlan(steps=3_000, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=105),
     ),
 )

@@ -1,7 +1,8 @@
 """`python -m alpenglow.training.evaluate`: says in numbers what a demo checkpoint has learned.
 
 A generated picture is right when, of all things that are drawn in its style, the one asked for looks most like it
-(top 1) or is among the five that do (top 5); a landscape is compared with all landscapes. Seeds are counted up from 1:
+(top 1) or is among the five that do (top 5); a landscape is compared with all landscapes. So says the nearest
+neighbour, and beside it a classifier, which forgives what makes no other drawing of it. Seeds are counted up from 1:
 nothing is picked. Beside that: how far the autoencoder's pictures are from what went in. Knows no training.
 """
 
@@ -28,11 +29,12 @@ from alpenglow.engine.pipeline import Pipeline
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.request import RGB, GenerationRequest
 from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
+from alpenglow.training.classifier import Classifier
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
-from alpenglow.training.scenes import SCENES
+from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
@@ -56,13 +58,22 @@ class Question:
 @dataclass(frozen=True)
 class Score:
     """Of a set of questions: how many there were, and the share in which everything expected came first, or in the
-    first five; `error` is the mean squared difference to the right answer, of pixels in [0, 1], at SIDE.
+    first five, by the nearest neighbour and by the classifier, which knows no landscapes; `error` is the mean squared
+    difference to the right answer, of pixels in [0, 1], at SIDE.
     """
 
     questions: int
     top1: float
     top5: float
     error: float
+    classified1: float | None
+    classified5: float | None
+
+    def __str__(self) -> str:
+        nearest = f"{self.top1:.0%} first, {self.top5:.0%} among the first five"
+        if self.classified1 is None:
+            return nearest
+        return f"{nearest}; to the classifier {self.classified1:.0%} and {self.classified5:.0%}"
 
 
 class Judge:
@@ -70,6 +81,7 @@ class Judge:
 
     def __init__(self, library: Library) -> None:
         self.library = library
+        self._classifiers: dict[tuple[str, str | Scene], Classifier] = {}
         self._looks: dict[tuple[int, int, int, tuple[Picture, ...]], NDArray[np.float32]] = {}
 
     def ranks(self, image: RGB, right: Picture) -> list[int]:
@@ -84,6 +96,19 @@ class Judge:
             mine = Picture(((concept, style),) * places, right.ground)
             found.append(self._rank(image, place, places, mine, others))
         return found
+
+    def classified(self, image: RGB, right: Picture) -> list[int]:
+        """The same by the classifier, for drawings on one colour: which others it finds likelier."""
+        places = len(right.drawings)
+        return [
+            self._classifier(style, right.ground).rank(image, place, places, concept)
+            for place, (concept, style) in enumerate(right.drawings)
+        ]
+
+    def _classifier(self, style: str, ground: str | Scene) -> Classifier:
+        if (style, ground) not in self._classifiers:
+            self._classifiers[style, ground] = Classifier(self.library, style, ground)
+        return self._classifiers[style, ground]
 
     def error(self, image: RGB, right: Picture) -> float:
         """Mean squared difference to what was asked for, as it would be drawn."""
@@ -117,13 +142,19 @@ def glance(image: RGB) -> NDArray[np.float32]:
 
 def score(pipeline: Pipeline, judge: Judge, questions: Sequence[Question], title: str = "pictures") -> Score:
     """Draw every question, the n-th with seed n, and have it judged."""
-    found: list[tuple[bool, bool, float]] = []
+    ranks, classified, errors = [], [], []
     for seed, question in enumerate(track(questions, title, transient=True), 1):
         image = draw(pipeline, question, seed)
-        worst = max(judge.ranks(image, question.right))
-        found.append((worst < 1, worst < 5, judge.error(image, question.right)))
-    top1, top5, error = (float(column) for column in np.mean(found, axis=0))
-    return Score(len(questions), top1, top5, error)
+        ranks.append(max(judge.ranks(image, question.right)))
+        classified += [max(found) for found in [judge.classified(image, question.right)] if found]
+        errors.append(judge.error(image, question.right))
+    nearest = (_share(ranks, 1), _share(ranks, 5))
+    by_classifier = (_share(classified, 1), _share(classified, 5)) if classified else (None, None)
+    return Score(len(questions), *nearest, float(np.mean(errors)), *by_classifier)
+
+
+def _share(ranks: Sequence[int], first: int) -> float:
+    return float(np.mean(np.array(ranks) < first))
 
 
 def draw(pipeline: Pipeline, question: Question, seed: int) -> RGB:
@@ -325,15 +356,17 @@ def main(
             if only in title:
                 questions = list(ask(library.only(concepts)))[::every]
                 scores[title] = score(pipeline, judge, questions, title)
-                typer.echo(f"{title}: {scores[title].top1:.0%} first, {scores[title].top5:.0%} among the first five")
+                typer.echo(f"{title}: {scores[title]}")
     autoencoder = load_networks(row.architecture, files, torch.float32).autoencoder
     drawings = [Picture((key,), "sky blue") for key in list(library.drawings)[:: 40 * every]]
     psnr = {side: reconstruction(autoencoder, drawings, library, side) for side in (256, 512)}
     spread = diversity(pipeline, list(named(library.only(FAVOURITES), DEFAULT_STYLE, 256, 256))[:: 4 * every])
 
-    table = Table("asked for", "questions", "top 1", "top 5", "error")
+    table = Table("asked for", "questions", "top 1", "top 5", "error", "classifier: top 1", "top 5")
     for title, s in scores.items():
-        table.add_row(title, str(s.questions), f"{s.top1:.0%}", f"{s.top5:.0%}", f"{s.error:.4f}")
+        nearest, classified = (s.top1, s.top5), (s.classified1, s.classified5)
+        shares = [["" if share is None else f"{share:.0%}" for share in judge] for judge in (nearest, classified)]
+        table.add_row(title, str(s.questions), *shares[0], f"{s.error:.4f}", *shares[1])
     Console().print(table)
     for side, found in psnr.items():
         typer.echo(f"Autoencoder at {side}x{side}: {np.mean(found):.1f} dB, {min(found):.1f} at least")

@@ -89,7 +89,7 @@ def fit_flow(
         copy_parameters(flow, computing)
         # On a CPU the fused kernel's backward is slow for so few tokens.
         with sdpa_kernel(SDPBackend.MATH if device == "cpu" else ANY_LENGTH):
-            loss = flow_loss(computing, batch, weights, rng, steps, plan.prompt_dropout)
+            loss = flow_losses(computing, batch, weights, rng, steps, plan.prompt_dropout).mean()
             loss.backward()
         hand_over_gradients(computing, flow)
         torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
@@ -105,13 +105,14 @@ def fit_flow(
     average.copy_to(flow)
 
 
-def flow_loss(
+def flow_losses(
     flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generator, steps: int, prompt_dropout: float
 ) -> Tensor:
     """Sample the batch's pictures in `steps`; compare each one's velocity with that which leads straight to the data.
 
-    That is (x - data) / t at the x that the steps before have come to, which counts as given. Returns the mean squared
-    error over the steps, weighted by channel. At t = 1 x is noise, and the target rectified flow's own, noise - data.
+    That is (x - data) / t at the x that the steps before have come to, which counts as given. At t = 1 x is noise, and
+    the target rectified flow's own, noise - data. Returns each picture's mean squared error over the steps, weighted by
+    channel: (B,).
     """
     weight = flow.transformer.img_in.weight
     device = weight.device
@@ -130,9 +131,9 @@ def flow_loss(
         txt = torch.where(dropped, untold, told)
         v = flow.transformer(x.to(weight), txt, t[None], rotary, references=references, attend=attend)
         v = v.float()
-        losses.append(((v - (x - data) / t).square() * weights).mean())
+        losses.append(((v - (x - data) / t).square() * weights).mean((1, 2)))
         x = x + (after - t) * v.detach()
-    return torch.stack(losses).mean()
+    return torch.stack(losses).mean(0)
 
 
 @torch.no_grad()
