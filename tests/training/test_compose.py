@@ -7,7 +7,7 @@ import torch
 from alpenglow.training.captions import COLOURS
 from alpenglow.training.compose import NOTHING, Composer, Pictures
 from alpenglow.training.linear_start import LinearEncoder
-from alpenglow.training.pictures import TOKEN, Picture, render_picture
+from alpenglow.training.pictures import PLACES, SMALL, TOKEN, Picture, render_picture
 from alpenglow.training.pixels import render_all
 from alpenglow.training.scenes import SCENES
 
@@ -29,14 +29,19 @@ def composer(few, tmp_path_factory):
 
 def numbered(pictures, library):
     numbers = {key: i for i, key in enumerate(library.drawings)}
-    drawings = [[*(numbers[key] for key in picture.drawings), NOTHING, NOTHING][:2] for picture in pictures]
-    return Pictures(np.array(drawings), np.array([GROUNDS.index(picture.ground) for picture in pictures]))
+    drawings = [[*(numbers[key] for key in picture.drawings), *(NOTHING,) * 4][:4] for picture in pictures]
+    grounds = [GROUNDS.index(picture.ground) for picture in pictures]
+    return Pictures(np.array(drawings), np.array(grounds), np.array([picture.layout for picture in pictures]))
 
 
-def pictures_of(library, places, grounds, seed=0):
-    rng, keys = np.random.default_rng(seed), list(library.drawings)
+def pictures_of(library, layout, grounds, seed=0):
+    rng, keys, small = np.random.default_rng(seed), list(library.drawings), layout == SMALL
     return [
-        Picture(tuple(keys[i] for i in rng.integers(len(keys), size=places)), grounds[rng.integers(len(grounds))])
+        Picture(
+            tuple(keys[i] for i in rng.integers(len(keys), size=PLACES.get(layout, 0))),
+            grounds[rng.integers(len(grounds))],
+            small,
+        )
         for _ in range(6)
     ]
 
@@ -49,12 +54,12 @@ def assert_same(composer, library, pictures, width, height):
 
 
 @pytest.mark.parametrize(("width", "height"), [(256, 256), (512, 512), (1024, 768), (768, 1024), (1920, 1088)])
-@pytest.mark.parametrize("places", [1, 2])
-def test_things_on_colours(composer, few, width, height, places):
-    if composer.fits(width, height, places):
-        assert_same(composer, few, pictures_of(few, places, list(COLOURS)), width, height)
+@pytest.mark.parametrize("layout", PLACES)
+def test_things_on_colours(composer, few, width, height, layout):
+    if composer.fits(width, height, layout):
+        assert_same(composer, few, pictures_of(few, layout, list(COLOURS)), width, height)
     else:
-        assert (width, height, places) == (768, 1024, 2)  # each would be 384 pixels wide, which nothing is cut out for
+        assert (width, height, layout) == (768, 1024, 2)  # each would be 384 pixels wide, which nothing is cut out for
 
 
 @pytest.mark.parametrize(("width", "height"), FRAMES[:2])
@@ -64,7 +69,8 @@ def test_scenes_and_what_stands_in_them(composer, few, width, height, places):
 
 
 def test_a_batch_may_hold_everything_at_once(composer, few):
-    mixed = [*pictures_of(few, 2, list(COLOURS)), *pictures_of(few, 1, SCENES), *pictures_of(few, 0, SCENES)]
+    plain = [picture for layout in PLACES for picture in pictures_of(few, layout, list(COLOURS))]
+    mixed = [*plain, *pictures_of(few, 1, SCENES), *pictures_of(few, 0, SCENES)]
     assert_same(composer, few, mixed, 512, 512)
 
 
@@ -84,7 +90,8 @@ def test_latents_are_the_encoders(composer, few):
 
 def test_latents_from_layers_are_those_of_the_pixels(composer, few):
     grounds = [*COLOURS, *SCENES]
-    mixed = [*pictures_of(few, 2, list(COLOURS)), *pictures_of(few, 1, grounds), *pictures_of(few, 0, grounds)]
+    plain = [picture for layout in PLACES for picture in pictures_of(few, layout, list(COLOURS))]
+    mixed = [*plain, *pictures_of(few, 1, grounds), *pictures_of(few, 0, grounds)]
     batch = numbered(mixed, few)
     whole = composer.encoder(composer.pixels(batch, 512, 512) / 127.5 - 1)
     assert (composer.latents(batch, 512, 512) - whole).abs().max() < 2e-3  # layers are kept in fp16

@@ -205,6 +205,28 @@ def test_of_two_references_the_one_that_is_named_gets_another_background(library
     assert min(named[0], named[1]) > 50
 
 
+def test_plurals_are_english():
+    said = ("snowman", "fox", "ox", "jellyfish", "volcano", "butterfly", "monkey", "maple leaf", "mouse", "bus", "dog")
+    many = ("snowmen", "foxes", "oxen", "jellyfish", "volcanoes", "butterflies", "monkeys", "maple leaves", "mice")
+    assert tuple(captions.plural(name) for name in said) == (*many, "buses", "dogs")
+
+
+def test_as_many_are_shown_as_the_caption_says(library):
+    numbers = {word: number for number, words in captions.NUMBERS.items() for word in words}
+    for plan in plans(library, 300, "count"):
+        assert len(plan.picture.drawings) == numbers[plan.caption.lower().split()[0]]
+        assert len(set(plan.picture.drawings)) == 1
+
+
+def test_what_is_called_small_is_half_as_large(library):
+    for plan in plans(library, 200, "size"):
+        said = {word for word in plan.caption.lower().split() if word in (*captions.SMALL, *captions.LARGE)}
+        assert plan.picture.small == bool(said & set(captions.SMALL)) != bool(said & set(captions.LARGE))
+    whole, small = (render_picture(Picture((("dog", "fluent"),), small=small), library, 512, 512) for small in (0, 1))
+    extents = [np.ptp(np.argwhere((pixels != 255).any(axis=2)), axis=0) for pixels in (whole, small)]
+    assert np.abs(extents[0] - 2 * extents[1]).max() <= 3
+
+
 def test_every_style_is_as_often_what_is_restyled_to(library):
     styles = Counter(plan.picture.drawings[0][1] for plan in plans(library, 2000, "make style"))
     three = [styles[style] for style in ("fluent", "noto", "twemoji")]

@@ -115,7 +115,8 @@ def train_flow(
     weights = channel_weights(autoencoder)
     for stage in stages:
         run = Run(folder / f"flow-{RECIPE.flow.index(stage)}")
-        deck.focus(focus(flow.to(device), deck, len(library.drawings), weights))
+        if run.steps_done < stage.plan.steps:
+            deck.focus(focus(flow.to(device), deck, len(library.drawings), weights))
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 

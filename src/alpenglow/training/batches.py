@@ -20,7 +20,7 @@ from alpenglow.training.captions import COLOURS
 from alpenglow.training.compose import NOTHING, Composer, Pictures
 from alpenglow.training.drawings import Library
 from alpenglow.training.examples import KINDS, Plan, Sampler
-from alpenglow.training.pictures import Picture
+from alpenglow.training.pictures import PLACES, Picture
 from alpenglow.training.run import worker_count
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.weights.tokenizer import Tokenizer
@@ -30,6 +30,9 @@ OTHER_SIDE = 0.4
 """How often references come at a side drawn from REFERENCE_SIDES, where drawings may be smaller or larger than in the
 picture; else they are as large as there.
 """
+
+MOST = 4
+"""The most drawings that a picture has."""
 
 CHUNK = 2_000
 """Plans that a worker draws at a time, each from a seed of its own."""
@@ -43,17 +46,18 @@ class Batch:
     mask: Tensor  # (B + 1, L) bool, on the CPU
     latents: Tensor  # (B, C, h, w)
     references: list[Tensor]  # each (B, C, h, w)
-    drawings: NDArray[np.int16]  # (B, 2): what the latents show, as Plans say it
+    drawings: NDArray[np.int16]  # (B, MOST): what the latents show
 
 
 @dataclass(frozen=True)
 class Plans:
-    """Plans of one kind as arrays of equal length."""
+    """Plans of one kind as arrays of equal length. Where there is no drawing stands NOTHING."""
 
     ids: NDArray[np.uint16]  # (P, L)
     mask: NDArray[np.bool_]  # (P, L)
-    drawings: NDArray[np.int16]  # (P, 2)
+    drawings: NDArray[np.int16]  # (P, MOST)
     grounds: NDArray[np.int16]  # (P,)
+    layouts: NDArray[np.int8]  # (P,)
     references: NDArray[np.int16]  # (P, 2) drawings, each on white
 
     def __getitem__(self, rows: NDArray[Any]) -> "Plans":
@@ -79,11 +83,11 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Plans of a kind that have so many references and so many drawings: `share` of that kind."""
+    """Plans of a kind that have so many references and a layout in common: `share` of that kind."""
 
     kind: str
     references: int
-    places: int
+    layout: int
     share: float
     plans: Plans
 
@@ -102,7 +106,7 @@ class Deck:
         for each kind that has any; those of other kinds are as likely as each other.
         """
         self.odds = {
-            group: np.cumsum(weights[group.kind][group.plans.drawings[:, : group.places]].mean(1))
+            group: np.cumsum(weights[group.kind][group.plans.drawings[:, : PLACES[group.layout]]].mean(1))
             for group in self.groups
             if group.kind in weights
         }
@@ -119,7 +123,7 @@ class Deck:
         return Batch(
             torch.cat([torch.from_numpy(plans.ids.astype(np.int64)), self.empty[0]]),
             torch.cat([torch.from_numpy(plans.mask), self.empty[1]]),
-            self.composer.latents(Pictures(plans.drawings, plans.grounds), width, height),
+            self.composer.latents(Pictures(plans.drawings, plans.grounds, plans.layouts), width, height),
             [self.composer.latents(on_white(plans.references[:, i]), side, side) for i in range(references)],
             plans.drawings,
         )
@@ -129,7 +133,7 @@ class Deck:
         weights = {
             group: part.kinds[group.kind] * group.share
             for group in self.groups
-            if group.kind in part.kinds and self.composer.fits(width, height, group.places)
+            if group.kind in part.kinds and self.composer.fits(width, height, group.layout)
         }
         numbers = sorted({group.references for group in weights})
         by_number = [sum(w for group, w in weights.items() if group.references == number) for number in numbers]
@@ -152,17 +156,17 @@ class Deck:
 
 def groups_of(kind: str, plans: Plans) -> list[Group]:
     """Plans of one kind, told apart by what has to be alike in a batch, or has to fit into a frame."""
-    shape = np.stack([_number(plans.references), _number(plans.drawings)], 1)
+    shape = np.stack([(plans.references != NOTHING).sum(1), plans.layouts], 1)
     found = []
-    for references, places in np.unique(shape, axis=0):
-        wanted = (shape == (references, places)).all(1)
-        found.append(Group(kind, int(references), int(places), float(wanted.mean()), plans[wanted]))
+    for references, layout in np.unique(shape, axis=0):
+        wanted = (shape == (references, layout)).all(1)
+        found.append(Group(kind, int(references), int(layout), float(wanted.mean()), plans[wanted]))
     return found
 
 
 def on_white(drawings: NDArray[np.int16]) -> Pictures:
     """Each drawing by itself: what references show."""
-    return Pictures(np.stack([drawings, np.full_like(drawings, NOTHING)], 1), np.zeros_like(drawings))
+    return Pictures(drawings[:, None], np.zeros_like(drawings), np.ones(len(drawings), np.int8))
 
 
 def rows(budget: int, width: int, height: int) -> int:
@@ -187,21 +191,18 @@ def numbered(plans: Sequence[Plan], library: Library, tokenizer: Tokenizer) -> P
     ground |= {scene: i for i, scene in enumerate(SCENES, len(COLOURS))}
     ids, mask = tokenizer.encode([plan.caption for plan in plans])
 
-    def shown(pictures: Sequence[Picture]) -> list[int]:
+    def shown(pictures: Sequence[Picture], most: int) -> list[int]:
         keys = [number[key] for picture in pictures for key in picture.drawings]
-        return [*keys, NOTHING, NOTHING][:2]
+        return [*keys, *(NOTHING,) * most][:most]
 
     return Plans(
         ids.numpy().astype(np.uint16),
         mask.numpy(),
-        np.array([shown([plan.picture]) for plan in plans], np.int16),
+        np.array([shown([plan.picture], MOST) for plan in plans], np.int16),
         np.array([ground[plan.picture.ground] for plan in plans], np.int16),
-        np.array([shown(plan.references) for plan in plans], np.int16),
+        np.array([plan.picture.layout for plan in plans], np.int8),
+        np.array([shown(plan.references, 2) for plan in plans], np.int16),
     )
-
-
-def _number(drawings: NDArray[np.int16]) -> NDArray[np.int64]:
-    return (drawings != NOTHING).sum(1)
 
 
 def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:

@@ -62,6 +62,34 @@ def pair(left: Concept, right: Concept, style: str, rng: np.random.Generator, co
     return finish(_thing(left, rng) + link + _thing(right, rng) + _on(colour) + _in_style(None, style, rng), rng)
 
 
+def size(
+    concept: Concept, style: str, rng: np.random.Generator, adjectives: Sequence[str], colour: str = "white"
+) -> str:
+    """One drawing that is called SMALL or LARGE: "a tiny dog"."""
+    name, adjective = _word(concept, rng), choose(rng, adjectives)
+    text = f"a {adjective} {name}" if _article(name) else f"{adjective} {name}"
+    return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
+
+
+def count(concept: Concept, style: str, rng: np.random.Generator, number: int, colour: str = "white") -> str:
+    """So many of one drawing, 2 to 4: "three dogs". The concept must be countable."""
+    words = [word for word in EVERYDAY.get(concept.name, ()) if not re.search(_PREPOSITIONS, word)]
+    text = f"{choose(rng, NUMBERS[number])} {plural(choose(rng, [concept.name, *words]))}"
+    return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
+
+
+def countable(concept: Concept) -> bool:
+    """Whether a concept is one thing whose name has a plural."""
+    name = concept.name
+    return concept.group != "symbols" and bool(_article(name)) and not re.search(_PREPOSITIONS, name)
+
+
+def plural(name: str) -> str:
+    """Of a countable concept's name: "mice", "polar bears", "foxes"."""
+    ending, plural_ending = next((ending, many) for ending, many in PLURALS.items() if re.search(ending, name))
+    return re.sub(ending, plural_ending, name, count=1)
+
+
 def scene(where: Scene, rng: np.random.Generator) -> str:
     """A landscape: "a sunset at the alps", "mountains at night in the fog", "a snowy forest"."""
     return finish(_scene(where, rng), rng)
@@ -116,6 +144,21 @@ def choose(rng: np.random.Generator, options: Sequence[str]) -> str:
     """One of the options, each as likely."""
     return options[int(rng.integers(len(options)))]
 
+
+SMALL, LARGE = ("small", "tiny", "little"), ("big", "large")
+NUMBERS = {2: ("two", "two", "2"), 3: ("three", "three", "3"), 4: ("four", "four", "4")}
+PLURALS = {
+    r"(fish|sheep|deer|moose|bison|shrimp|squid)$": r"\1",
+    r"\bmouse$": "mice",
+    r"\bgoose$": "geese",
+    r"\box$": "oxen",
+    r"man$": "men",
+    r"(lea|wol)f$": r"\1ves",
+    r"([^aeiou])y$": r"\1ies",
+    r"(s|x|ch|sh|cano|ito|alo)$": r"\1es",
+    r"$": "s",
+}
+"""Endings and what becomes of them in the plural. The first that fits counts."""
 
 RESTYLE = (
     "take the subject of image {content} and style it like image {style}",
@@ -259,20 +302,29 @@ _MISLEADING = frozenset({"cancer", "crippled", "die", "loud", "leo", "rod", "sco
 _THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
 
 
+_PREPOSITIONS = " with | of | in "
+
+
 def _thing(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
-    """The concept by its name, or now and then by another word for it; mostly with an article."""
-    name, chance = concept.name, rng.random()
-    if chance < 0.5 and concept.name in EVERYDAY:
-        name = choose(rng, EVERYDAY[name])
-    elif chance < synonyms and concept.group in _THINGS:
-        name = choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
+    """The concept by a word for it, mostly with an article."""
+    name = _word(concept, rng, synonyms)
     article = _article(name) if concept.group != "symbols" else ""
     return f"{article} {name}" if article and rng.random() < 0.75 else name
 
 
+def _word(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
+    """The concept's name, or now and then another word for it."""
+    name, chance = concept.name, rng.random()
+    if chance < 0.5 and concept.name in EVERYDAY:
+        name = choose(rng, EVERYDAY[name])
+    elif chance < synonyms and concept.group in _THINGS:
+        return choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
+    return name
+
+
 def _article(phrase: str) -> str:
     """The article of a phrase: a, an, or nothing before a plural, a mass noun or a name."""
-    head = re.split(" with | of | in ", phrase, maxsplit=1)[0]
+    head = re.split(_PREPOSITIONS, phrase, maxsplit=1)[0]
     plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
     if plural or phrase in _MASS or phrase.startswith(_PROPER):
         return ""

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from alpenglow.request import RGB
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library
-from alpenglow.training.pictures import Picture, cell, render_picture
+from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.scenes import Scene
 
-SIDE = 32
+SIDE = 16
 """Cells are looked at at this many pixels a side."""
 
 COPIES = 16
@@ -40,7 +40,7 @@ class Classifier:
 
     def __init__(self, library: Library, style: str, ground: str | Scene = "white") -> None:
         self.names = [name for name, drawn_in in library.drawings if drawn_in == style]
-        drawn = [render_picture(Picture(((name, style),), ground), library, 2 * SIDE, 2 * SIDE) for name in self.names]
+        drawn = [render_picture(Picture(((name, style),), ground), library, 4 * SIDE, 4 * SIDE) for name in self.names]
         renders = torch.cat([to_signed(one[None]) for one in drawn])  # (K, 3, 64, 64)
         chance = torch.Generator().manual_seed(0)
         copies = torch.stack([looks(augmented(renders, chance)) for _ in range(COPIES)])  # (copies, K, D)
@@ -51,25 +51,18 @@ class Classifier:
         self._factor = torch.linalg.cholesky(torch.lerp(covariance, even, SHRINKAGE))  # (D, D)
         self._means = self._whitened(means)
 
-    def rank(self, image: RGB, place: int, places: int, name: str) -> int:
-        """How many other drawings are likelier than this one to be what stands at `place` of `places`."""
-        return int(self.ranks(to_signed(cut(image, place, places)[None]), [name])[0])
+    def rank(self, image: RGB, name: str) -> int:
+        """How many other drawings are likelier than this one to be what a cell shows."""
+        return int(self.ranks(to_signed(image[None]), [name])[0])
 
     def ranks(self, images: Tensor, names: list[str]) -> Tensor:
-        """The same of whole cells of any size, (B, 3, H, W) in [-1, 1], each with its name: (B,)."""
+        """The same of several, (B, 3, H, W) in [-1, 1], each with its name: (B,)."""
         distances = torch.cdist(self._whitened(looks(images)), self._means)  # (B, K)
         right = distances[torch.arange(len(names)), [self.names.index(name) for name in names]]
         return (distances < right[:, None]).sum(1)
 
     def _whitened(self, x: Tensor) -> Tensor:
         return torch.linalg.solve_triangular(self._factor, x.t(), upper=False).t()
-
-
-def cut(image: RGB, place: int, places: int) -> RGB:
-    """The cell of a picture in which one of several drawings stands."""
-    height, width = image.shape[:2]
-    left, top, box = cell(width, height, place, places)
-    return image[top : top + box, left : left + box]
 
 
 def looks(images: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from alpenglow.training.captions import COLOURS
 from alpenglow.training.linear_start import LinearEncoder
-from alpenglow.training.pictures import TOKEN, cell
+from alpenglow.training.pictures import PLACES, TOKEN, cell
 from alpenglow.training.pixels import Rendered
 from alpenglow.training.scenes import GROUND
 
@@ -31,8 +31,9 @@ class Pictures:
     Numbers stay on the CPU, so that a GPU is never waited for to look at them.
     """
 
-    drawings: NDArray[np.int16]  # (B, 2); what there is comes first
+    drawings: NDArray[np.int16]  # (B, most); what there is comes first
     grounds: NDArray[np.int16]  # (B,)
+    layouts: NDArray[np.int8]  # (B,): as `pictures.cell` wants them, 0 of a scene alone
 
 
 class Composer:
@@ -51,9 +52,9 @@ class Composer:
         flat = self.encoder.weight.float().sum((2, 3)).t()  # (3, C): a token of one channel alone
         self.grounds = (self.colours.float() / 127.5 - 1) @ flat + self.encoder.bias.float()  # (colours, C)
 
-    def fits(self, width: int, height: int, places: int) -> bool:
-        """Whether so many drawings, side by side in such a frame, have cells of a size that was rendered."""
-        return cell(width, height, 0, max(places, 1))[2] in self.cutouts
+    def fits(self, width: int, height: int, layout: int) -> bool:
+        """Whether the cells of a layout, in such a frame, have a size that was rendered."""
+        return cell(width, height, 0, max(layout, 1))[2] in self.cutouts
 
     @torch.no_grad()
     def latents(self, pictures: Pictures, width: int, height: int) -> Tensor:
@@ -61,18 +62,17 @@ class Composer:
         plain = pictures.grounds < len(self.colours)
         found = self.grounds[self._sent(np.where(plain, pictures.grounds, 0))][:, :, None, None]
         found = found.repeat(1, 1, height // TOKEN, width // TOKEN)
-        number = (pictures.drawings != NOTHING).sum(1)
-        for places in (1, 2):
-            rows = (plain & (number == places)).nonzero()[0]
+        for layout, places in PLACES.items():
+            rows = (plain & (pictures.layouts == layout)).nonzero()[0]
             for place in range(places if len(rows) else 0):
-                left, top, box = (length // TOKEN for length in cell(width, height, place, places))
+                left, top, box = (length // TOKEN for length in cell(width, height, place, layout))
                 layers = self.layers[box * TOKEN][self._sent(pictures.drawings[rows, place])].float()
                 ground = self.colours[self._sent(pictures.grounds[rows])].float() / 127.5 - 1
                 thing = layers[:, 0] + torch.einsum("bi,bichw->bchw", ground, layers[:, 1:])
                 found[self._sent(rows), :, top : top + box, left : left + box] = thing
         scenic = (~plain).nonzero()[0]
         if len(scenic):
-            some = Pictures(pictures.drawings[scenic], pictures.grounds[scenic])
+            some = Pictures(pictures.drawings[scenic], pictures.grounds[scenic], pictures.layouts[scenic])
             found[self._sent(scenic)] = self.encoder(self.pixels(some, width, height) / 127.5 - 1).float()
         return found
 
@@ -97,11 +97,11 @@ class Composer:
         if outside.any():
             scenes = self._sent(pictures.grounds[outside] - len(self.colours))
             canvas[self._sent(outside.nonzero()[0])] = self.scenes[width, height][scenes].to(self.dtype)
-        number = (pictures.drawings != NOTHING).sum(1)
-        for places in (1, 2):
-            rows = (number == places).nonzero()[0]
+        for layout, places in PLACES.items():
+            rows = (pictures.layouts == layout).nonzero()[0]
             for place in range(places if len(rows) else 0):
-                self._put(canvas, rows, pictures.drawings[rows, place], outside[rows], place, places)
+                where = cell(width, height, place, layout)
+                self._put(canvas, rows, pictures.drawings[rows, place], outside[rows], where)
         return canvas
 
     def _put(
@@ -110,12 +110,10 @@ class Composer:
         rows: NDArray[np.int64],
         drawings: NDArray[np.int16],
         outside: NDArray[np.bool_],
-        place: int,
-        places: int,
+        where: tuple[int, int, int],
     ) -> None:
         """Draw onto some rows of the canvas, each its drawing: in the cell, and in a scene on the scene's ground."""
-        height, width = canvas.shape[2:]
-        left, top, box = cell(width, height, place, places)
+        height, (left, top, box) = canvas.shape[2], where
         moves = np.round((GROUND * height - top - self.feet[box][drawings]) / TOKEN).astype(int) * outside
         for move in np.unique(moves):
             some, start = moves == move, top + TOKEN * int(move)

@@ -54,6 +54,11 @@ LANDSCAPES = Part(
 )
 EVERYTHING = (THINGS, COPIED, OUTSIDE, LANDSCAPES)
 
+COUNTED = Part(
+    0.1, {"count": 0.7, "size": 0.3}, {(256, 256): 0.25, (512, 512): 0.6, (1024, 768): 0.1, (1024, 1024): 0.05}
+)
+EVERYTHING_COUNTED = (replace(BY_NAME, share=0.54), COUNTED, COPIED, replace(OUTSIDE, share=0.12), LANDSCAPES)
+
 CURRICULUM = (
     # What words mean is learned soonest from single things, by sampling's first step alone: a prompt with its
     # references means one picture here, so that step can learn all of what they mean, at a quarter of the cost.
@@ -70,7 +75,8 @@ CURRICULUM = (
         EVERYTHING,
         FlowPlan(steps=30_000, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=102),
     ),
-    # The same three once more, in short: what needs a thing's name or its looks, then everything.
+    # The same three once more, in short: what needs a thing's name or its looks, then everything, with numbers and
+    # sizes, which came in with the second of these.
     Stage(
         (
             replace(BY_NAME, share=0.84),
@@ -81,11 +87,11 @@ CURRICULUM = (
         FlowPlan(steps=4_300, first_alone=1, learning_rate=1.2e-3, hold=0.7, averaging=0.99, seed=103),
     ),
     Stage(
-        (BY_NAME, COPIED, OUTSIDE, LANDSCAPES),
+        EVERYTHING_COUNTED,
         FlowPlan(steps=1_500, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=104),
     ),
     Stage(
-        (BY_NAME, COPIED, OUTSIDE, LANDSCAPES),
+        EVERYTHING_COUNTED,
         FlowPlan(steps=3_000, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=105),
     ),
 )

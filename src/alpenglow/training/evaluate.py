@@ -28,12 +28,12 @@ from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.request import RGB, GenerationRequest
-from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, PLACE_WORDS
+from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, NUMBERS, PLACE_WORDS, countable, plural
 from alpenglow.training.classifier import Classifier
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
-from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
+from alpenglow.training.pictures import HALVES, LARGEST_CELL, TOKEN, Picture, cell, render_picture
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
@@ -87,22 +87,24 @@ class Judge:
     def ranks(self, image: RGB, right: Picture) -> list[int]:
         """For each drawing of the right answer, or for its landscape: how many others the picture looks more like."""
         if not right.drawings:
-            return [self._rank(image, 0, 1, right, tuple(Picture((), scene) for scene in SCENES))]
-        places = len(right.drawings)
+            return [self._rank(image, 0, right, tuple(Picture((), scene) for scene in SCENES))]
         found = []
         for place, (concept, style) in enumerate(right.drawings):
             names = (name for name, drawn_in in self.library.drawings if drawn_in == style)
-            others = tuple(Picture(((name, style),) * places, right.ground) for name in names)
-            mine = Picture(((concept, style),) * places, right.ground)
-            found.append(self._rank(image, place, places, mine, others))
+            mine, *others = (
+                replace(right, drawings=((name, style),) * len(right.drawings)) for name in (concept, *names)
+            )
+            found.append(self._rank(image, place, mine, tuple(others)))
         return found
 
     def classified(self, image: RGB, right: Picture) -> list[int]:
         """The same by the classifier, for drawings on one colour: which others it finds likelier."""
-        places = len(right.drawings)
+        height, width = image.shape[:2]
+        boxes = (cell(width, height, place, right.layout) for place in range(len(right.drawings)))
+        cells = (image[top : top + box, left : left + box] for left, top, box in boxes)
         return [
-            self._classifier(style, right.ground).rank(image, place, places, concept)
-            for place, (concept, style) in enumerate(right.drawings)
+            self._classifier(style, right.ground).rank(found, concept)
+            for found, (concept, style) in zip(cells, right.drawings, strict=True)
         ]
 
     def _classifier(self, style: str, ground: str | Scene) -> Classifier:
@@ -115,7 +117,7 @@ class Judge:
         drawn = render_picture(right, self.library, image.shape[1], image.shape[0])
         return float(np.square(glance(image) - glance(drawn)).mean())
 
-    def _rank(self, image: RGB, place: int, places: int, right: Picture, others: tuple[Picture, ...]) -> int:
+    def _rank(self, image: RGB, place: int, right: Picture, others: tuple[Picture, ...]) -> int:
         height, width = image.shape[:2]
         key = (width, height, place, others)
         if key not in self._looks:
@@ -124,15 +126,19 @@ class Judge:
                 render_picture(picture, self.library, width, height, shrink)
                 for picture in track(others, f"what there is at {width}x{height}", transient=True)
             )
-            self._looks[key] = np.stack([glance(part(picture, place, places)) for picture in pictures])
-        distances = np.square(self._looks[key] - glance(part(image, place, places))).mean((1, 2, 3))
+            self._looks[key] = np.stack([glance(part(picture, place, right.layout, shrink)) for picture in pictures])
+        distances = np.square(self._looks[key] - glance(part(image, place, right.layout))).mean((1, 2, 3))
         return int((distances < distances[others.index(right)]).sum())
 
 
-def part(image: RGB, place: int, places: int) -> RGB:
-    """The column of a picture in which one of several drawings stands."""
-    width = image.shape[1] // places
-    return image[:, place * width : (place + 1) * width]
+def part(image: RGB, place: int, layout: int, shrink: int = 1) -> RGB:
+    """Where one of a layout's drawings stands: its cell, or all that one or two drawings have to themselves."""
+    height, width = image.shape[:2]
+    if layout in HALVES:
+        left, top, box = cell(width, height, place, layout, LARGEST_CELL // shrink, TOKEN // shrink)
+        return image[top : top + box, left : left + box]
+    column = width // max(layout, 1)
+    return image[:, place * column : (place + 1) * column]
 
 
 def glance(image: RGB) -> NDArray[np.float32]:
@@ -208,6 +214,22 @@ def pairs(library: Library, width: int, height: int) -> Iterator[Question]:
         yield Question(f"a {left} beside a {right}", width, height, side_by_side(left, right))
 
 
+def small(library: Library, width: int, height: int) -> Iterator[Question]:
+    """Every thing at half its size."""
+    for concept in library.concepts:
+        if (concept, DEFAULT_STYLE) in library.drawings:
+            right = Picture(((concept, DEFAULT_STYLE),), small=True)
+            yield Question(f"a small {concept}", width, height, right)
+
+
+def counted(library: Library, number: int, width: int, height: int) -> Iterator[Question]:
+    """So many of every thing whose name has a plural."""
+    for concept in library.concepts.values():
+        if countable(concept) and (concept.name, DEFAULT_STYLE) in library.drawings:
+            right = Picture(((concept.name, DEFAULT_STYLE),) * number)
+            yield Question(f"{NUMBERS[number][0]} {plural(concept.name)}", width, height, right)
+
+
 def restyled(library: Library, style: str, width: int, height: int, content: int = 1) -> Iterator[Question]:
     """The documented edit: a thing in the default style, or in noto where that is `style`, drawn like the next one.
 
@@ -277,6 +299,11 @@ SETS: dict[str, Ask] = {
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
     "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
+    "a small thing, 512x512": lambda library: small(library, 512, 512),
+    **{
+        f"{NUMBERS[number][0]} of a thing, 512x512": partial(counted, number=number, width=512, height=512)
+        for number in (2, 3, 4)
+    },
     "landscapes, 512x512": lambda library: landscapes(library, 512, 512),
     "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
     "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),

@@ -36,10 +36,10 @@ KINDS: dict[str, float] = {
     "beside": 0.1,
     "place": 0.05,
     "make style": 0.04,
+    "size": 0.03,
+    "count": 0.03,
 }
-"""The kinds of example, and how often each is drawn where no stage says otherwise. The last five have references, base
-pictures all.
-"""
+"""The kinds of example, and how often each is drawn where no stage says otherwise."""
 
 STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.34, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.26}
 """How often a style is drawn. The one that an unstyled caption means comes first."""
@@ -76,6 +76,8 @@ class Sampler:
             "beside": self._beside,
             "place": self._place,
             "make style": self._make_style,
+            "size": self._size,
+            "count": self._count,
         }
         self._kind_names = tuple(KINDS)
         self._kinds = _cumulated(KINDS.values())
@@ -155,6 +157,21 @@ class Sampler:
         concept, style = self._drawing_in_any_style(rng)
         reference = Picture(((concept.name, self._other_style(concept, style, rng)),))
         return Plan("make style", captions.make_style(style, rng), Picture(((concept.name, style),)), (reference,))
+
+    def _size(self, rng: np.random.Generator) -> Plan:
+        """A thing that is called small is, one that is called large is as large as any."""
+        concept, style = self._drawing(rng)
+        small, colour = rng.random() < 0.8, _colour(rng) if rng.random() < 0.25 else "white"
+        caption = captions.size(concept, style, rng, captions.SMALL if small else captions.LARGE, colour)
+        return Plan("size", caption, Picture(((concept.name, style),), colour, small))
+
+    def _count(self, rng: np.random.Generator) -> Plan:
+        concept, style = self._drawing(rng)
+        while not captions.countable(concept):
+            concept, style = self._drawing(rng)
+        number, colour = int(rng.integers(2, 5)), _colour(rng) if rng.random() < 0.25 else "white"
+        caption = captions.count(concept, style, rng, number, colour)
+        return Plan("count", caption, Picture(((concept.name, style),) * number, colour))
 
     def _any_scene(self, rng: np.random.Generator) -> Scene:
         """A scene by its weight."""

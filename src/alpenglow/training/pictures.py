@@ -20,26 +20,48 @@ at 1024x768 and 1024x1024, and a reference is copied by moving its tokens."""
 TOKEN = 64
 """Pixels of a token's side. Drawings move by whole tokens, so that each has one set of latents and not sixty-four."""
 
+SMALL = 5
+"""The layout of a single drawing at half its size. The other layouts are the numbers of their drawings."""
+
+HALVES = {
+    3: ((0.5, 0.0), (0.0, 1.0), (1.0, 1.0)),
+    4: ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)),
+    SMALL: ((0.5, 0.5),),
+}
+"""Layouts that divide the cell of a single drawing: how many halves of it each drawing is from its left and its top."""
+
+PLACES = {1: 1, 2: 2} | {layout: len(halves) for layout, halves in HALVES.items()}
+"""How many drawings a layout has, for each that has any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """None, one or two drawings, by (concept name, style) from left to right, on a colour of COLOURS or in a scene."""
+    """Up to four drawings, by (concept name, style) from left to right, on a colour of COLOURS; none or one in a scene.
+
+    `small` is a single drawing at half its size.
+    """
 
     drawings: tuple[tuple[str, str], ...]
     ground: str | Scene = "white"
+    small: bool = False
+
+    @property
+    def layout(self) -> int:
+        """As `cell` wants it."""
+        return SMALL if self.small else len(self.drawings)
 
 
 def render_picture(picture: Picture, library: Library, width: int, height: int, shrink: int = 1) -> Pixels:
     """The pixels: (height, width, 3) uint8, each side divided by `shrink`, which is for drawings on one colour.
 
-    A scene fills the frame, a single drawing is centred and fits the short side, two share the width. Nothing is drawn
-    larger than LARGEST_CELL allows, and what is so large lies on the grid of the tokens. Something in a scene stands on
-    its ground.
+    A scene fills the frame, a single drawing is centred and fits the short side, two share the width, three and four
+    that square. Nothing is drawn larger than LARGEST_CELL allows, and what is so large lies on the grid of the tokens.
+    Something in a scene stands on its ground.
     """
     width, height, largest, token = (length // shrink for length in (width, height, LARGEST_CELL, TOKEN))
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
     for i, key in enumerate(picture.drawings):
-        left, top, box = cell(width, height, i, len(picture.drawings), largest, token)
+        left, top, box = cell(width, height, i, picture.layout, largest, token)
         sprite, inset = cut_out(library.drawings[key], box)
         if isinstance(picture.ground, Scene):
             top += TOKEN * round((GROUND * height - top - inset - _feet(sprite)) / TOKEN)
@@ -50,10 +72,14 @@ def render_picture(picture: Picture, library: Library, width: int, height: int, 
 
 
 def cell(
-    width: int, height: int, place: int, places: int, largest: int = LARGEST_CELL, token: int = TOKEN
+    width: int, height: int, place: int, layout: int, largest: int = LARGEST_CELL, token: int = TOKEN
 ) -> tuple[int, int, int]:
-    """Left, top and side, in pixels, of the square that a drawing has to itself, the one at `place` of `places`."""
-    column = width / places
+    """Left, top and side, in pixels, of the square that a drawing has to itself, the one at `place` of a layout."""
+    if layout in HALVES:
+        left, top, box = cell(width, height, 0, 1, largest, token)
+        right, down = HALVES[layout][place]
+        return round(left + right * box / 2), round(top + down * box / 2), round(box / 2)
+    column = width / layout
     box = min(column, height, largest)
     left, top = (place + 0.5) * column - box / 2, (height - box) / 2
     if box == largest:

@@ -20,6 +20,12 @@ class Run:
         self.folder = folder
         self.save_every = save_every
 
+    @property
+    def steps_done(self) -> int:
+        """As the last save says."""
+        path = self.folder / "state.pt"
+        return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["step"]) if path.exists() else 0
+
     def resume(self, module: nn.Module, optimizer: Optimizer, average: "Average") -> int:
         """Put all three back to where the last save left them; the step to go on with, 0 for a new run."""
         path = self.folder / "state.pt"
