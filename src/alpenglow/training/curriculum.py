@@ -88,10 +88,10 @@ CURRICULUM = (
     ),
     Stage(
         EVERYTHING_COUNTED,
-        FlowPlan(steps=1_500, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=104),
+        FlowPlan(steps=1_400, first_alone=0.85, learning_rate=1e-3, hold=0.9, averaging=0.99, seed=104),
     ),
     Stage(
         EVERYTHING_COUNTED,
-        FlowPlan(steps=3_000, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=105),
+        FlowPlan(steps=2_800, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=105),
     ),
 )

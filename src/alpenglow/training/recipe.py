@@ -39,6 +39,8 @@ RECIPE = Recipe(
         "beside": 80_000,
         "place": 80_000,
         "make style": 80_000,
+        "size": 60_000,
+        "count": 80_000,
     },
     flow=CURRICULUM,
 )
