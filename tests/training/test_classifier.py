@@ -23,16 +23,14 @@ def renders(library, classifier):
 def test_it_knows_renders_that_it_has_never_seen(classifier, renders):
     for images in (renders, augmented(renders, torch.Generator().manual_seed(1))):
         ranks = classifier.ranks(images, classifier.names)
-        assert (ranks < 1).float().mean() >= 0.9
-        assert (ranks < 5).float().mean() >= 0.97
+        assert (ranks < 1).float().mean() >= 0.95
+        assert (ranks < 5).float().mean() >= 0.98
 
 
-def test_it_finds_a_thing_in_its_place(classifier, library):
-    pair = Picture((("dog", "fxemoji"), ("rocket", "fxemoji")))
-    for width, height in ((512, 512), (1280, 768)):
-        image = render_picture(pair, library, width, height)
-        assert [classifier.rank(image, place, 2, name) for place, name in enumerate(("dog", "rocket"))] == [0, 0]
-        assert classifier.rank(image, 0, 2, "rocket") > 0
+def test_it_ranks_one_cell(classifier, library):
+    image = render_picture(Picture((("dog", "fxemoji"),)), library, 256, 256)
+    assert classifier.rank(image, "dog") == 0
+    assert classifier.rank(image, "rocket") > 5
 
 
 def test_a_copy_shows_the_same_otherwise(renders):

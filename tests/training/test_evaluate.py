@@ -51,6 +51,19 @@ def test_two_drawings_are_recognised_each_in_its_place(judge, library):
     assert judge.ranks(image, right) == [0, 0]
     assert min(judge.ranks(image[:, ::-1], right)) > 0
     assert part(image, 1, 2).shape == (256, 128, 3)
+    assert judge.classified(image, right) == [0, 0]
+    assert min(judge.classified(image[:, ::-1], right)) > 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (512, 512), (1024, 768)])
+def test_numbers_and_sizes_are_told_apart(judge, library, width, height):
+    dog = ("dog", "fluent")
+    three, four, small = Picture((dog,) * 3), Picture((dog,) * 4), Picture((dog,), small=True)
+    for right in (three, four, small):
+        image = render_picture(right, library, width, height)
+        assert not any(judge.ranks(image, right) + judge.classified(image, right))
+        others = {three, four, small} - {right}
+        assert all(max(judge.ranks(image, other)) > 0 for other in others)
 
 
 def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
@@ -59,6 +72,7 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
     assert judge.ranks(image, sunset) == [0]
     assert judge.ranks(image, night) > [5]
     assert judge.error(image, sunset) == 0
+    assert judge.classified(image, sunset) == []
 
 
 def test_questions_ask_for_what_they_expect(library):

@@ -19,7 +19,7 @@ from alpenglow.training.scenes import Scene
 SIDE = 16
 """Cells are looked at at this many pixels a side."""
 
-COPIES = 16
+COPIES = 48
 """Augmented renders of each drawing."""
 
 SHIFT, SCALE, TURN = 0.12, 0.1, 0.06

@@ -1,7 +1,8 @@
 """What the flow is shown, stage by stage.
 
-The bundled flow was not made by these three, which have not been run whole. It went through the twenty-one of commit
-741ef44, over pools of rendered pictures; these say in short what those came to, at about as many steps in all.
+The bundled flow was not made by the first three, which have not been run whole. It went through twenty-one of commit
+741ef44, over pools of rendered pictures; these say in short what those came to, at about as many steps in all. Then it
+went through the last three.
 """
 
 from dataclasses import dataclass, replace
