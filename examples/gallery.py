@@ -12,7 +12,7 @@ from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.request import RGB, GenerationRequest
 from alpenglow.training.drawings import fetch_packages, load_drawings
-from alpenglow.training.evaluate import reference
+from alpenglow.training.questions import reference
 from alpenglow.weights import hub
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,10 +35,10 @@ PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
             *("a tractor, twemoji style", "a parrot, noto style", "a rose in noto style"),
         ),
         (512, 512): (
-            *("a fox on a blue background", "a frog on a pink background", "a ghost on a purple background"),
-            *("a cactus on a beige background", "a small elephant", "two penguins"),
-            *("a dog beside a cat", "a rocket next to a house", "three cats"),
-            *("a monkey beside a palm tree", "a rabbit with an umbrella", "four strawberries"),
+            *("a fox on a blue background", "a frog on a pink background", "a crown on a navy background"),
+            *("a cactus on a beige background", "a ghost on a purple background", "an airplane on a mint background"),
+            *("a dog beside a cat", "a rocket next to a house", "a bear and a fish"),
+            *("a monkey beside a palm tree", "a rabbit with an umbrella", "a bus beside a bicycle"),
         ),
     },
     "landscapes": {

@@ -5,20 +5,18 @@ import pytest
 
 from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
-from alpenglow.training.evaluate import (
+from alpenglow.training.evaluate import Judge, part, score
+from alpenglow.training.examples import TAUGHT
+from alpenglow.training.pictures import Picture, render_picture
+from alpenglow.training.questions import (
     OF_ANIMALS_AND_PLANTS,
     SETS,
     UNTAUGHT,
-    Judge,
     landscapes,
     named,
     pairs,
-    part,
     restyled,
-    score,
 )
-from alpenglow.training.examples import TAUGHT
-from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.scenes import Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub

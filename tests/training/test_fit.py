@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from typer import BadParameter
 
 from alpenglow.catalogue import find
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
@@ -15,10 +16,11 @@ from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.tokens import to_tokens
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+from alpenglow.training.__main__ import main
 from alpenglow.training.batches import Batch
 from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to_signed
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
-from alpenglow.training.fit_flow import Flow, FlowPlan, fit_flow, initialise_flow, rotary_of
+from alpenglow.training.fit_flow import Flow, FlowPlan, blend, fit_flow, initialise_flow, rotary_of
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
@@ -29,6 +31,18 @@ from oracles import normal
 
 AUTOENCODER = AutoEncoderConfig(
     channels=(8, 12, 16), decoder_channels=(8, 12, 16), layers_per_block=1, latent_channels=6, norm_groups=1
+)
+TEXT = TextEncoderConfig(
+    vocab_size=300, hidden_size=32, intermediate_size=64, num_heads=2, num_kv_heads=2, head_dim=16, taps=(1,)
+)
+SIZES = TransformerConfig(
+    hidden_size=64,
+    num_heads=2,
+    num_double_blocks=1,
+    num_single_blocks=1,
+    context_dim=32,
+    in_channels=AUTOENCODER.token_channels,
+    axes_dim=(8, 8, 8, 8),
 )
 WORDS = ("dog", "cat", "house", "tree")
 
@@ -113,22 +127,10 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
         rows = torch.from_numpy(rng.integers(len(WORDS), size=budget))
         words = torch.cat([rows, torch.tensor([len(WORDS)])])
         references = [latents[rows - 1]] if rng.random() < 0.5 else []
-        return Batch(ids[words], mask[words], latents[rows], references)
+        return Batch(ids[words], mask[words], latents[rows], references, rows[:, None].numpy())
 
     torch.manual_seed(0)
-    text = TextEncoderConfig(
-        vocab_size=300, hidden_size=32, intermediate_size=64, num_heads=2, num_kv_heads=2, head_dim=16, taps=(1,)
-    )
-    sizes = TransformerConfig(
-        hidden_size=64,
-        num_heads=2,
-        num_double_blocks=1,
-        num_single_blocks=1,
-        context_dim=32,
-        in_channels=AUTOENCODER.token_channels,
-        axes_dim=(8, 8, 8, 8),
-    )
-    flow = Flow(Flux2Transformer(sizes), TextEncoder(text))
+    flow = Flow(Flux2Transformer(SIZES), TextEncoder(TEXT))
     initialise_flow(flow)
     weights = channel_weights(autoencoder)
     plan = FlowPlan(steps=301, batch=8, learning_rate=5e-3, averaging=0.9, first_alone=0.5)
@@ -138,6 +140,23 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
     assert curve[-1] < curve[0] / 2
     batch = draw(np.random.default_rng(0), 4)
     assert distance_after_sampling(flow, batch) < 0.3  # noise is at 2, the mean of all pictures at 0.75
+
+
+def test_a_blend_lies_between_what_was_and_what_became_of_it() -> None:
+    def filled(value: float) -> Flow:
+        flow = Flow(Flux2Transformer(SIZES), TextEncoder(TEXT))
+        for p in flow.parameters():
+            torch.nn.init.constant_(p, value)
+        return flow
+
+    flow = filled(1.0)
+    blend(flow, filled(3.0), 0.25)
+    assert all(torch.equal(p, torch.full_like(p, 1.5)) for p in flow.parameters())
+
+
+def test_keeping_a_share_of_nothing_is_refused() -> None:
+    with pytest.raises(BadParameter, match="--start"):
+        main(keep=0.5)
 
 
 @torch.no_grad()

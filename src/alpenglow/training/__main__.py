@@ -1,5 +1,6 @@
 """`python -m alpenglow.training`: every stage in order, each resuming where it stopped."""
 
+import copy
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from alpenglow.training.drawings import fetch_packages, load_drawings
 from alpenglow.training.examples import training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
-from alpenglow.training.fit_flow import Flow, fit_flow, initialise_flow
+from alpenglow.training.fit_flow import Flow, blend, fit_flow, initialise_flow
 from alpenglow.training.focus import focus
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
 from alpenglow.training.pixels import render_all
@@ -50,6 +51,10 @@ def main(
         ),
     ] = None,
     first_stage: Annotated[int, typer.Option(help="Leave out the flow's stages before this one.")] = 0,
+    keep: Annotated[
+        float,
+        typer.Option(help="How much of --start is left in what is written: 0 to 1, a share of every weight."),
+    ] = 0.0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
     """Make a demo checkpoint from scratch: more than half a day on two CPU cores.
@@ -58,6 +63,8 @@ def main(
     (10 GB), fits the transformer together with its text encoder, and writes the checkpoint. Stop it at any time and
     start it again: no more than a minute is lost.
     """
+    if keep and start is None:
+        raise typer.BadParameter("it is a share of the checkpoint that --start names", param_hint="--keep")
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)
     if start is not None:
@@ -65,13 +72,16 @@ def main(
         networks = load_networks(ARCHITECTURE, files, torch.float32)
         autoencoder, tokenizer_files = networks.autoencoder, files.tokenizer
         flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
+        before = copy.deepcopy(flow)
     else:
         autoencoder = make_autoencoder(folder, packages)
         tokenizer_files = make_tokenizer(folder, packages)
         flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
         initialise_flow(flow)
+        before = flow
     train_flow(flow, RECIPE.flow[first_stage:], folder, packages, autoencoder, tokenizer_files, device)
-    export(flow.cpu(), autoencoder, tokenizer_files, output)
+    blend(flow.cpu(), before, keep)
+    export(flow, autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
 

@@ -8,10 +8,8 @@ nothing is picked. Beside that: how far the autoencoder's pictures are from what
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +26,13 @@ from alpenglow.catalogue import find
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.request import RGB, GenerationRequest
-from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, NUMBERS, PLACE_WORDS, countable, plural
+from alpenglow.training.captions import DEFAULT_STYLE
 from alpenglow.training.classifier import Classifier
 from alpenglow.training.crops import to_signed
-from alpenglow.training.drawings import STYLES, Library, fetch_packages, load_drawings
+from alpenglow.training.drawings import Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import HALVES, LARGEST_CELL, TOKEN, Picture, cell, render_picture
+from alpenglow.training.questions import OF_ANIMALS_AND_PLANTS, SETS, UNTAUGHT, Question, named
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
@@ -41,18 +40,6 @@ from alpenglow.weights.networks import load_networks
 
 SIDE = 32
 """Pictures are compared at this many pixels a side: what they show at a glance."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prompt with its references, the size and guidance to draw it with, and the right answer."""
-
-    prompt: str
-    width: int
-    height: int
-    right: Picture
-    references: tuple[RGB, ...] = ()
-    guidance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -175,169 +162,6 @@ def draw(pipeline: Pipeline, question: Question, seed: int) -> RGB:
         references=question.references,
     )
     return pipeline.draw(request)
-
-
-def named(library: Library, style: str, width: int, height: int, guidance: float | None = None) -> Iterator[Question]:
-    """Every thing by its name, in a style that is named unless it is the one that goes without saying."""
-    for concept in library.concepts:
-        if (concept, style) in library.drawings:
-            prompt = f"a {concept}" if style == DEFAULT_STYLE else f"a {concept}, {style} style"
-            yield Question(prompt, width, height, Picture(((concept, style),)), guidance=guidance)
-
-
-def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
-    """Every thing by the other words for it, which its name does not hold."""
-    for concept in library.concepts.values():
-        for word in (*EVERYDAY.get(concept.name, ()), *concept.keywords):
-            if concept.name not in word:
-                yield Question(f"a {word}", width, height, Picture(((concept.name, DEFAULT_STYLE),)))
-
-
-def on_colour(library: Library, colour: str, width: int, height: int) -> Iterator[Question]:
-    """Every thing on a coloured background."""
-    for concept in library.concepts:
-        right = Picture(((concept, DEFAULT_STYLE),), colour)
-        yield Question(f"a {concept} on a {colour} background", width, height, right)
-
-
-def landscapes(library: Library, width: int, height: int) -> Iterator[Question]:  # noqa: ARG001 - an Ask
-    """Every place at every time of day, in clear weather."""
-    for scene in SCENES:
-        if scene.weather == "clear":
-            place, time = PLACE_WORDS[scene.place].alone[0], AT_TIME[scene.time][-1]
-            yield Question(f"{place} {time}", width, height, Picture((), scene))
-
-
-def pairs(library: Library, width: int, height: int) -> Iterator[Question]:
-    """Every thing beside the next one."""
-    for left, right in neighbours(library):
-        yield Question(f"a {left} beside a {right}", width, height, side_by_side(left, right))
-
-
-def small(library: Library, width: int, height: int) -> Iterator[Question]:
-    """Every thing at half its size."""
-    for concept in library.concepts:
-        if (concept, DEFAULT_STYLE) in library.drawings:
-            right = Picture(((concept, DEFAULT_STYLE),), small=True)
-            yield Question(f"a small {concept}", width, height, right)
-
-
-def counted(library: Library, number: int, width: int, height: int) -> Iterator[Question]:
-    """So many of every thing whose name has a plural."""
-    for concept in library.concepts.values():
-        if countable(concept) and (concept.name, DEFAULT_STYLE) in library.drawings:
-            right = Picture(((concept.name, DEFAULT_STYLE),) * number)
-            yield Question(f"{NUMBERS[number][0]} {plural(concept.name)}", width, height, right)
-
-
-def restyled(library: Library, style: str, width: int, height: int, content: int = 1) -> Iterator[Question]:
-    """The documented edit: a thing in the default style, or in noto where that is `style`, drawn like the next one.
-
-    `content` says which of the two images the thing is: 1 as documented, or 0.
-    """
-    before = DEFAULT_STYLE if style != DEFAULT_STYLE else "noto"
-    names = [name for name in library.concepts if {before, style} <= set(library.styles_of(name))]
-    for subject, model in zip(names, [*names[1:], names[0]], strict=True):
-        keys = ((model, style), (subject, before))[:: 1 if content else -1]
-        references = tuple(reference(key, library, width) for key in keys)
-        prompt = f"take the subject of image {content} and style it like image {1 - content}"
-        yield Question(prompt, width, height, Picture(((subject, style),)), references)
-
-
-def redrawn(library: Library, style: str, width: int, height: int) -> Iterator[Question]:
-    """The same with one reference and the style by its name."""
-    for question in restyled(library, style, width, height):
-        prompt = f"turn image 0 into {style} style"
-        yield replace(question, prompt=prompt, references=question.references[1:])
-
-
-def moved(library: Library, width: int, height: int, side: int) -> Iterator[Question]:
-    """Two references of `side` pixels beside each other."""
-    for left, right in neighbours(library):
-        references = tuple(reference((name, DEFAULT_STYLE), library, side) for name in (left, right))
-        yield Question("put image 0 beside image 1", width, height, side_by_side(left, right), references)
-
-
-def recoloured(library: Library, colour: str, width: int, height: int, others: int = 0) -> Iterator[Question]:
-    """The last reference on another background: every thing in noto style, after `others` next ones."""
-    names = list(library.concepts)
-    for i, concept in enumerate(names):
-        shown = [*(names[(i + k) % len(names)] for k in range(others, 0, -1)), concept]
-        references = tuple(reference((name, "noto"), library, width) for name in shown)
-        right = Picture(((concept, "noto"),), colour)
-        yield Question(f"put image {others} on a {colour} background", width, height, right, references)
-
-
-def neighbours(library: Library) -> Iterator[tuple[str, str]]:
-    """Every thing that the default style draws, and the next one."""
-    names = [name for name in library.concepts if (name, DEFAULT_STYLE) in library.drawings]
-    return zip(names, [*names[1:], names[0]], strict=True)
-
-
-def side_by_side(left: str, right: str) -> Picture:
-    """Two things in the default style."""
-    return Picture(((left, DEFAULT_STYLE), (right, DEFAULT_STYLE)))
-
-
-def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
-    """A drawing as large as in a picture of this width."""
-    return render_picture(Picture((key,)), library, min(width, LARGEST_CELL), min(width, LARGEST_CELL))
-
-
-Ask = Callable[[Library], Iterator[Question]]
-SETS: dict[str, Ask] = {
-    **{
-        f"named, {style}, {side}x{side}": partial(named, style=style, width=side, height=side)
-        for side in (256, 512, 1024)
-        for style in STYLES
-    },
-    "named, fluent, 1024x768": lambda library: named(library, DEFAULT_STYLE, 1024, 768),
-    "named, fluent, 768x1024": lambda library: named(library, DEFAULT_STYLE, 768, 1024),
-    "named, fluent, 1280x768": lambda library: named(library, DEFAULT_STYLE, 1280, 768),
-    "named, fluent, 1920x1088": lambda library: islice(named(library, DEFAULT_STYLE, 1920, 1088), 0, None, 4),
-    "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
-    "other words, 256x256": lambda library: keyworded(library, 256, 256),
-    "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
-    "two things, 512x512": lambda library: pairs(library, 512, 512),
-    "a small thing, 512x512": lambda library: small(library, 512, 512),
-    **{
-        f"{NUMBERS[number][0]} of a thing, 512x512": partial(counted, number=number, width=512, height=512)
-        for number in (2, 3, 4)
-    },
-    "landscapes, 512x512": lambda library: landscapes(library, 512, 512),
-    "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
-    "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),
-    "landscapes, 1920x1088": lambda library: islice(landscapes(library, 1920, 1088), 0, None, 2),
-    **{
-        f"restyled like {style}, {side}x{side}": partial(restyled, style=style, width=side, height=side)
-        for side in (256, 512)
-        for style in STYLES
-    },
-    "restyled like noto, image 0 like image 1, 512x512": lambda library: restyled(library, "noto", 512, 512, content=0),
-    "turned into noto, 512x512": lambda library: redrawn(library, "noto", 512, 512),
-    "put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512),
-    "image 1 of two put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512, others=1),
-    "two references beside each other, 512x512": lambda library: moved(library, 512, 512, 512),
-    "two references of 256x256 beside each other, 512x512": lambda library: moved(library, 512, 512, 256),
-    "two references beside each other, 1024x768": lambda library: moved(library, 1024, 768, 512),
-}
-"""What is asked, by title: of the favourites, of which the demo was taught everything."""
-
-OF_ANIMALS_AND_PLANTS: dict[str, Ask] = {
-    f"{title}, animals and plants": SETS[title]
-    for title in (
-        *(f"named, {style}, {side}x{side}" for side in (256, 512) for style in STYLES),
-        *("named, fluent, 1024x1024", "named, noto, 1024x1024", "named, fluent, 1024x768", "named, fluent, 1280x768"),
-        *("other words, 256x256", "on blue, 512x512", "two things, 512x512"),
-        *("restyled like fluent, 512x512", "restyled like noto, 512x512"),
-    )
-}
-"""What is asked of the animals and plants that are no favourites."""
-
-UNTAUGHT: dict[str, Ask] = {
-    "put on blue, 512x512, things never named": lambda library: recoloured(library, "blue", 512, 512),
-}
-"""What is asked about everything else. Every tenth thing is enough."""
 
 
 def diversity(pipeline: Pipeline, questions: Sequence[Question], seeds: int = 4) -> float:

@@ -137,6 +137,16 @@ def flow_losses(
 
 
 @torch.no_grad()
+def blend(flow: Flow, before: Flow, keep: float) -> None:
+    """Move `flow` in place to `keep` of `before` and the rest of itself.
+
+    Between a flow and what a further round made of it lie flows that know what both know, and are better than either
+    (Wortsman et al., Robust fine-tuning of zero-shot models, arXiv:2109.01903).
+    """
+    torch._foreach_lerp_(list(flow.parameters()), list(before.parameters()), keep)
+
+
+@torch.no_grad()
 def copy_parameters(source: nn.Module, target: nn.Module) -> None:
     """Overwrite target's parameters by source's, whatever their dtypes."""
     torch._foreach_copy_(list(target.parameters()), list(source.parameters()))

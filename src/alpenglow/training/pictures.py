@@ -76,9 +76,9 @@ def cell(
 ) -> tuple[int, int, int]:
     """Left, top and side, in pixels, of the square that a drawing has to itself, the one at `place` of a layout."""
     if layout in HALVES:
-        left, top, box = cell(width, height, 0, 1, largest, token)
+        first, above, whole = cell(width, height, 0, 1, largest, token)
         right, down = HALVES[layout][place]
-        return round(left + right * box / 2), round(top + down * box / 2), round(box / 2)
+        return round(first + right * whole / 2), round(above + down * whole / 2), round(whole / 2)
     column = width / layout
     box = min(column, height, largest)
     left, top = (place + 0.5) * column - box / 2, (height - box) / 2
