@@ -1,5 +1,7 @@
 """The evaluation recognises what it should and nothing else; the bundled checkpoint draws what it is asked for."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -53,8 +55,10 @@ def test_two_drawings_are_recognised_each_in_its_place(judge, library):
     assert min(judge.classified(image[:, ::-1], right)) > 0
 
 
-@pytest.mark.parametrize(("width", "height"), [(256, 256), (512, 512), (1024, 768)])
-def test_numbers_and_sizes_are_told_apart(judge, library, width, height):
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (1024, 768)])
+def test_numbers_and_sizes_are_told_apart(library, width, height):
+    library = library.only(FAVOURITES)
+    judge = Judge(library)
     dog = ("dog", "fluent")
     three, four, small = Picture((dog,) * 3), Picture((dog,) * 4), Picture((dog,), small=True)
     for right in (three, four, small):
@@ -76,7 +80,7 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(TAUGHT)
     for ask in (SETS | OF_ANIMALS_AND_PLANTS | UNTAUGHT).values():
-        questions = list(ask(taught))
+        questions = list(islice(ask(taught), 40))
         assert len(questions) > 20
         assert all(key in taught.drawings for question in questions for key in question.right.drawings)
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1

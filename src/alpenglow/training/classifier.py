@@ -40,8 +40,8 @@ class Classifier:
 
     def __init__(self, library: Library, style: str, ground: str | Scene = "white") -> None:
         self.names = [name for name, drawn_in in library.drawings if drawn_in == style]
-        drawn = [render_picture(Picture(((name, style),), ground), library, 4 * SIDE, 4 * SIDE) for name in self.names]
-        renders = torch.cat([to_signed(one[None]) for one in drawn])  # (K, 3, 64, 64)
+        drawn = [render_picture(Picture(((name, style),), ground), library, 2 * SIDE, 2 * SIDE) for name in self.names]
+        renders = torch.cat([to_signed(one[None]) for one in drawn])  # (K, 3, 32, 32)
         chance = torch.Generator().manual_seed(0)
         copies = torch.stack([looks(augmented(renders, chance)) for _ in range(COPIES)])  # (copies, K, D)
         means = copies.mean(0)

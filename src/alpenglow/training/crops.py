@@ -56,7 +56,7 @@ class CropPool:
 
 def to_signed(pixels: Pixels) -> Tensor:
     """uint8 (B, H, W, 3) -> fp32 (B, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ from alpenglow.training.classifier import Classifier
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
-from alpenglow.training.pictures import HALVES, LARGEST_CELL, TOKEN, Picture, cell, render_picture
+from alpenglow.training.pictures import HALVES, LARGEST_CELL, PLACES, TOKEN, Picture, cell, render_picture
 from alpenglow.training.questions import OF_ANIMALS_AND_PLANTS, SETS, UNTAUGHT, Question, named
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
@@ -69,7 +69,7 @@ class Judge:
     def __init__(self, library: Library) -> None:
         self.library = library
         self._classifiers: dict[tuple[str, str | Scene], Classifier] = {}
-        self._looks: dict[tuple[int, int, int, tuple[Picture, ...]], NDArray[np.float32]] = {}
+        self._looks: dict[tuple[int, int, tuple[Picture, ...]], NDArray[np.float32]] = {}
 
     def ranks(self, image: RGB, right: Picture) -> list[int]:
         """For each drawing of the right answer, or for its landscape: how many others the picture looks more like."""
@@ -106,16 +106,24 @@ class Judge:
 
     def _rank(self, image: RGB, place: int, right: Picture, others: tuple[Picture, ...]) -> int:
         height, width = image.shape[:2]
-        key = (width, height, place, others)
-        if key not in self._looks:
-            shrink = 1 if not right.drawings else 2 ** int(math.log2(max(1, min(width, height) / 256)))
-            pictures = (
-                render_picture(picture, self.library, width, height, shrink)
-                for picture in track(others, f"what there is at {width}x{height}", transient=True)
-            )
-            self._looks[key] = np.stack([glance(part(picture, place, right.layout, shrink)) for picture in pictures])
-        distances = np.square(self._looks[key] - glance(part(image, place, right.layout))).mean((1, 2, 3))
+        looks = self._looks_of(others, width, height)[:, place]
+        distances = np.square(looks - glance(part(image, place, right.layout))).mean((1, 2, 3))
         return int((distances < distances[others.index(right)]).sum())
+
+    def _looks_of(self, pictures: tuple[Picture, ...], width: int, height: int) -> NDArray[np.float32]:
+        """Glances at every place of pictures of one layout, (pictures, places, SIDE, SIDE, 3)."""
+        key, layout = (width, height, pictures), pictures[0].layout
+        if key not in self._looks:
+            shrink = 2 ** int(math.log2(max(1, min(width, height) / 256))) if layout else 1
+            drawn = (
+                render_picture(picture, self.library, width, height, shrink)
+                for picture in track(pictures, f"what there is at {width}x{height}", transient=True)
+            )
+            places = range(PLACES.get(layout, 1))
+            self._looks[key] = np.stack(
+                [[glance(part(picture, place, layout, shrink)) for place in places] for picture in drawn]
+            )
+        return self._looks[key]
 
 
 def part(image: RGB, place: int, layout: int, shrink: int = 1) -> RGB:
