@@ -5,10 +5,14 @@ import shutil
 import pytest
 import torch
 
+from alpenglow.catalogue import find
+from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
+from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.training.batches import Deck, draw_plans
 from alpenglow.training.compose import Composer
 from alpenglow.training.drawings import fetch_packages, load_drawings
 from alpenglow.training.examples import KINDS
+from alpenglow.training.fit_flow import Flow, initialise_flow
 from alpenglow.training.linear_start import LinearEncoder
 from alpenglow.training.pictures import TOKEN
 from alpenglow.training.pixels import render_all
@@ -54,3 +58,34 @@ def deck(few, demo_files, tokenizer, tmp_path_factory):
     rendered = render_all(few, tmp_path_factory.mktemp("deck"), ((256, 256), (512, 512)))
     plans = draw_plans(few, demo_files.tokenizer, 32, dict.fromkeys(KINDS, 1), 0)
     return Deck(plans, tokenizer.encode([""]), Composer(rendered, encoder, "cpu"))
+
+
+@pytest.fixture(scope="session")
+def small_flow():
+    """Makes flows that have learned nothing, by the number of a token's channels: they say zero everywhere."""
+    text = TextEncoderConfig(
+        vocab_size=find("demo").architecture.text_encoder.vocab_size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_heads=2,
+        num_kv_heads=2,
+        head_dim=16,
+        taps=(1,),
+    )
+
+    def make(channels):
+        torch.manual_seed(0)
+        image = TransformerConfig(
+            hidden_size=64,
+            num_heads=2,
+            num_double_blocks=1,
+            num_single_blocks=1,
+            context_dim=32,
+            in_channels=channels,
+            axes_dim=(8, 8, 8, 8),
+        )
+        flow = Flow(Flux2Transformer(image), TextEncoder(text))
+        initialise_flow(flow)
+        return flow
+
+    return make

@@ -1,6 +1,7 @@
 """Every stage of training on small networks and made-up pictures: it learns, it resumes, it exports."""
 
 import csv
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,14 +14,12 @@ from typer import BadParameter
 from alpenglow.catalogue import find
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.schedule import timesteps
-from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.tokens import to_tokens
-from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.training.__main__ import main
 from alpenglow.training.batches import Batch
 from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to_signed
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
-from alpenglow.training.fit_flow import Flow, FlowPlan, blend, fit_flow, initialise_flow, rotary_of
+from alpenglow.training.fit_flow import Flow, FlowPlan, blend, fit_flow, rotary_of
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
@@ -31,18 +30,6 @@ from oracles import normal
 
 AUTOENCODER = AutoEncoderConfig(
     channels=(8, 12, 16), decoder_channels=(8, 12, 16), layers_per_block=1, latent_channels=6, norm_groups=1
-)
-TEXT = TextEncoderConfig(
-    vocab_size=300, hidden_size=32, intermediate_size=64, num_heads=2, num_kv_heads=2, head_dim=16, taps=(1,)
-)
-SIZES = TransformerConfig(
-    hidden_size=64,
-    num_heads=2,
-    num_double_blocks=1,
-    num_single_blocks=1,
-    context_dim=32,
-    in_channels=AUTOENCODER.token_channels,
-    axes_dim=(8, 8, 8, 8),
 )
 WORDS = ("dog", "cat", "house", "tree")
 
@@ -117,7 +104,9 @@ def test_the_decoder_learns_details_and_resumes(
     assert torch.equal(again.decoder.conv_in.weight, autoencoder.decoder.conv_in.weight)
 
 
-def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Path) -> None:
+def test_the_flow_learns_what_words_mean(
+    autoencoder: AutoEncoder, small_flow: Callable[[int], Flow], tmp_path: Path
+) -> None:
     fit_tokenizer([f"a {word}" for word in WORDS] * 4, 300, tmp_path / "tokenizer")
     tokenizer = Tokenizer.from_folder(tmp_path / "tokenizer", 8)
     latents = torch.from_numpy(np.random.default_rng(0).standard_normal((4, AUTOENCODER.token_channels, 2, 2))).float()
@@ -129,9 +118,7 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
         references = [latents[rows - 1]] if rng.random() < 0.5 else []
         return Batch(ids[words], mask[words], latents[rows], references, rows[:, None].numpy())
 
-    torch.manual_seed(0)
-    flow = Flow(Flux2Transformer(SIZES), TextEncoder(TEXT))
-    initialise_flow(flow)
+    flow = small_flow(AUTOENCODER.token_channels)
     weights = channel_weights(autoencoder)
     plan = FlowPlan(steps=301, batch=8, learning_rate=5e-3, averaging=0.9, first_alone=0.5)
     fit_flow(flow, draw, weights, Run(tmp_path / "flow"), plan, "cpu")
@@ -142,9 +129,9 @@ def test_the_flow_learns_what_words_mean(autoencoder: AutoEncoder, tmp_path: Pat
     assert distance_after_sampling(flow, batch) < 0.3  # noise is at 2, the mean of all pictures at 0.75
 
 
-def test_a_blend_lies_between_what_was_and_what_became_of_it() -> None:
+def test_a_blend_lies_between_what_was_and_what_became_of_it(small_flow: Callable[[int], Flow]) -> None:
     def filled(value: float) -> Flow:
-        flow = Flow(Flux2Transformer(SIZES), TextEncoder(TEXT))
+        flow = small_flow(4)
         for p in flow.parameters():
             torch.nn.init.constant_(p, value)
         return flow

@@ -1,42 +1,10 @@
 """What is still wrong is shown more often, within bounds."""
 
 import numpy as np
-import pytest
 import torch
 
-from alpenglow.catalogue import find
-from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
-from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.training import focus as focusing
-from alpenglow.training.fit_flow import Flow, initialise_flow
-from alpenglow.training.focus import BY_NAME, LEAST, MOST, focus, relative
-
-
-@pytest.fixture
-def silent_flow():
-    """One that has learned nothing and says zero everywhere."""
-    torch.manual_seed(0)
-    text = TextEncoderConfig(
-        vocab_size=find("demo").architecture.text_encoder.vocab_size,
-        hidden_size=32,
-        intermediate_size=64,
-        num_heads=2,
-        num_kv_heads=2,
-        head_dim=16,
-        taps=(1,),
-    )
-    image = TransformerConfig(
-        hidden_size=64,
-        num_heads=2,
-        num_double_blocks=1,
-        num_single_blocks=1,
-        context_dim=32,
-        in_channels=1,
-        axes_dim=(8, 8, 8, 8),
-    )
-    flow = Flow(Flux2Transformer(image), TextEncoder(text))
-    initialise_flow(flow)
-    return flow
+from alpenglow.training.focus import FOCUSED, LEAST, MOST, focus, relative
 
 
 def test_weights_follow_the_error_within_bounds():
@@ -57,11 +25,11 @@ def test_one_look_counts_less_than_many():
     assert 1.9 < often < 2
 
 
-def test_a_flow_is_shown_more_of_what_it_draws_worst(silent_flow, deck, few, monkeypatch):
+def test_a_flow_is_shown_more_of_what_it_draws_worst(small_flow, deck, few, monkeypatch):
     """To a flow that always says zero the error is 1 + the mean square of the latents: light things are worst."""
     monkeypatch.setattr(focusing, "BATCHES", 20)
-    found = focus(silent_flow, deck, len(few.drawings), torch.ones(1))
-    assert set(found) == set(BY_NAME)
+    found = focus(small_flow(1), deck, len(few.drawings), torch.ones(1))
+    assert set(found) == set(FOCUSED)
     assert all(((weights >= LEAST) & (weights <= MOST)).all() for weights in found.values())
     light = np.array([deck.composer.layers[256][i, 0].float().square().mean().item() for i in range(len(few.drawings))])
     assert np.corrcoef(found["subject"], light)[0, 1] > 0.5

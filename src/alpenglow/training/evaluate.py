@@ -147,7 +147,8 @@ def score(pipeline: Pipeline, judge: Judge, questions: Sequence[Question], title
     for seed, question in enumerate(track(questions, title, transient=True), 1):
         image = draw(pipeline, question, seed)
         ranks.append(max(judge.ranks(image, question.right)))
-        classified += [max(found) for found in [judge.classified(image, question.right)] if found]
+        if question.right.drawings:
+            classified.append(max(judge.classified(image, question.right)))
         errors.append(judge.error(image, question.right))
     nearest = (_share(ranks, 1), _share(ranks, 5))
     by_classifier = (_share(classified, 1), _share(classified, 5)) if classified else (None, None)

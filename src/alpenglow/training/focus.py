@@ -14,7 +14,7 @@ from alpenglow.training.batches import Batch, Deck, Part
 from alpenglow.training.compose import NOTHING
 from alpenglow.training.fit_flow import Flow, flow_losses
 
-BY_NAME = ("subject", "pair", "restyle", "make style")
+FOCUSED = ("subject", "pair", "restyle", "make style")
 """Kinds of which the flow has to know what a thing looks like. The others copy it from a reference."""
 
 FRAMES = {(256, 256): 0.5, (512, 512): 0.5}
@@ -30,11 +30,11 @@ LEAST, MOST = 0.5, 3.0
 
 
 def focus(flow: Flow, deck: Deck, drawings: int, weights: Tensor) -> dict[str, NDArray[np.float64]]:
-    """For each kind of BY_NAME how often each of so many drawings should be shown, (drawings,), 1 on average.
+    """For each kind of FOCUSED how often each of so many drawings should be shown, (drawings,), 1 on average.
 
     In proportion to the error of sampling's first step, in which the flow has nothing but the prompt and references.
     """
-    return {kind: _weights(flow, deck, kind, drawings, weights) for kind in BY_NAME}
+    return {kind: _weights(flow, deck, kind, drawings, weights) for kind in FOCUSED}
 
 
 @torch.no_grad()

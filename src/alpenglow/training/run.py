@@ -18,20 +18,19 @@ class Run:
     def __init__(self, folder: Path, *, save_every: float = 60.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.state = folder / "state.pt"
         self.save_every = save_every
 
     @property
     def steps_done(self) -> int:
         """As the last save says."""
-        path = self.folder / "state.pt"
-        return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["step"]) if path.exists() else 0
+        return int(torch.load(self.state, weights_only=True, mmap=True)["step"]) if self.state.exists() else 0
 
     def resume(self, module: nn.Module, optimizer: Optimizer, average: "Average") -> int:
         """Put all three back to where the last save left them; the step to go on with, 0 for a new run."""
-        path = self.folder / "state.pt"
-        if not path.exists():
+        if not self.state.exists():
             return 0
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(self.state, map_location="cpu", weights_only=True)
         module.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.load(state["average"])
@@ -39,10 +38,10 @@ class Run:
 
     def save(self, module: nn.Module, optimizer: Optimizer, average: "Average", step: int) -> None:
         """Replace the saved state by that after `step` steps; a crash leaves the old one."""
-        partial = self.folder / "state.pt.partial"
+        partial = self.state.with_name("state.pt.partial")
         state = {"model": module.state_dict(), "optimizer": optimizer.state_dict()}
         torch.save(state | {"average": average.shadow, "step": step}, partial)
-        partial.replace(self.folder / "state.pt")
+        partial.replace(self.state)
 
     def log(self, row: dict[str, float]) -> None:
         """Append to the curve."""
