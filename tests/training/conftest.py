@@ -40,6 +40,17 @@ def few(library):
 
 
 @pytest.fixture(scope="session")
+def reference_counts():
+    """How many references an example may have, for each kind that has any."""
+    return {
+        **{kind: {1} for kind in ("place", "make style", "shift")},
+        **{kind: {2} for kind in ("restyle", "beside", "beside by name")},
+        "together": {3, 4},
+        "recolour": {1, 2, 3, 4},
+    }
+
+
+@pytest.fixture(scope="session")
 def demo_files():
     files = hub.find("demo", None)
     assert files is not None

@@ -7,7 +7,7 @@ import torch
 from alpenglow.training.captions import COLOURS
 from alpenglow.training.compose import NOTHING, Composer, Pictures
 from alpenglow.training.linear_start import LinearEncoder
-from alpenglow.training.pictures import PLACES, SMALL, TOKEN, Picture, render_picture
+from alpenglow.training.pictures import LAYOUTS, PLACES, TOKEN, WITHIN, Picture, render_picture
 from alpenglow.training.pixels import render_all
 from alpenglow.training.scenes import SCENES
 
@@ -35,12 +35,13 @@ def numbered(pictures, library):
 
 
 def pictures_of(library, layout, grounds, seed=0):
-    rng, keys, small = np.random.default_rng(seed), list(library.drawings), layout == SMALL
+    rng, keys = np.random.default_rng(seed), list(library.drawings)
+    arrangement = LAYOUTS[layout] if LAYOUTS[layout] in WITHIN else ""
     return [
         Picture(
             tuple(keys[i] for i in rng.integers(len(keys), size=PLACES.get(layout, 0))),
             grounds[rng.integers(len(grounds))],
-            small,
+            arrangement,
         )
         for _ in range(6)
     ]

@@ -60,12 +60,24 @@ def test_numbers_and_sizes_are_told_apart(library, width, height):
     library = library.only(FAVOURITES)
     judge = Judge(library)
     dog = ("dog", "fluent")
-    three, four, small = Picture((dog,) * 3), Picture((dog,) * 4), Picture((dog,), small=True)
+    three, four, small = Picture((dog,) * 3), Picture((dog,) * 4), Picture((dog,), arrangement="small")
     for right in (three, four, small):
         image = render_picture(right, library, width, height)
         assert not any(judge.ranks(image, right) + judge.classified(image, right))
         others = {three, four, small} - {right}
         assert all(max(judge.ranks(image, other)) > 0 for other in others)
+
+
+@pytest.mark.parametrize("arrangement", ["on", "left", "down"])
+def test_where_something_stands_counts(library, arrangement):
+    judge = Judge(library.only(FAVOURITES))
+    drawings = (("dog", "fluent"), ("house", "fluent"))[: 1 + (arrangement == "on")]
+    right, elsewhere = Picture(drawings, arrangement=arrangement), Picture(drawings)
+    image = render_picture(right, library, 512, 512)
+    assert not any(judge.ranks(image, right) + judge.classified(image, right))
+    assert judge.error(image, right) == 0
+    assert judge.error(image, elsewhere) > 0.01
+    assert max(judge.ranks(render_picture(elsewhere, library, 512, 512), right)) > 0
 
 
 def test_a_landscape_is_recognised_among_all_landscapes(judge, library):

@@ -32,7 +32,7 @@ picture; else they are as large as there.
 """
 
 MOST = 4
-"""The most drawings that a picture has."""
+"""The most drawings that a picture has, and the most references."""
 
 CHUNK = 2_000
 """Plans that a worker draws at a time, each from a seed of its own."""
@@ -58,7 +58,7 @@ class Plans:
     drawings: NDArray[np.int16]  # (P, MOST)
     grounds: NDArray[np.int16]  # (P,)
     layouts: NDArray[np.int8]  # (P,)
-    references: NDArray[np.int16]  # (P, 2) drawings, each on white
+    references: NDArray[np.int16]  # (P, MOST) drawings, each on white
 
     def __getitem__(self, rows: NDArray[Any]) -> "Plans":
         return Plans(*(getattr(self, name)[rows] for name in COLUMNS))
@@ -115,8 +115,7 @@ class Deck:
         """A batch that costs about as much as `budget` pictures of 256x256."""
         part = parts[_choose(rng, [part.share for part in parts])]
         width, height = list(part.frames)[_choose(rng, list(part.frames.values()))]
-        size = rows(budget, width, height)
-        plans, references = self._pick(rng, part, size, width, height)
+        plans, references = self._pick(rng, part, rows(budget, width, height), width, height)
         side = min(REFERENCE_SIDES[0], width, height)
         if rng.random() < OTHER_SIDE:
             side = REFERENCE_SIDES[rng.integers(len(REFERENCE_SIDES))]
@@ -129,7 +128,7 @@ class Deck:
         )
 
     def _pick(self, rng: np.random.Generator, part: Part, size: int, width: int, height: int) -> tuple[Plans, int]:
-        """Plans that fit into the frame, and how many references each of them has."""
+        """So many plans that fit into the frame, fewer where they have many references, and how many those are."""
         weights = {
             group: part.kinds[group.kind] * group.share
             for group in self.groups
@@ -140,9 +139,10 @@ class Deck:
         references = numbers[_choose(rng, by_number)]
         shown = [group for group in weights if group.references == references]
         chances = np.array([weights[group] for group in shown])
+        fewer = max(1, size * 2 // max(2, references))
         drawn = [
             group.plans[self._rows(rng, group, count)]
-            for group, count in zip(shown, rng.multinomial(size, chances / chances.sum()), strict=True)
+            for group, count in zip(shown, rng.multinomial(fewer, chances / chances.sum()), strict=True)
             if count
         ]
         return Plans.joined(drawn), references
@@ -191,17 +191,17 @@ def numbered(plans: Sequence[Plan], library: Library, tokenizer: Tokenizer) -> P
     ground |= {scene: i for i, scene in enumerate(SCENES, len(COLOURS))}
     ids, mask = tokenizer.encode([plan.caption for plan in plans])
 
-    def shown(pictures: Sequence[Picture], most: int) -> list[int]:
+    def shown(pictures: Sequence[Picture]) -> list[int]:
         keys = [number[key] for picture in pictures for key in picture.drawings]
-        return [*keys, *(NOTHING,) * most][:most]
+        return [*keys, *(NOTHING,) * MOST][:MOST]
 
     return Plans(
         ids.numpy().astype(np.uint16),
         mask.numpy(),
-        np.array([shown([plan.picture], MOST) for plan in plans], np.int16),
+        np.array([shown([plan.picture]) for plan in plans], np.int16),
         np.array([ground[plan.picture.ground] for plan in plans], np.int16),
         np.array([plan.picture.layout for plan in plans], np.int8),
-        np.array([shown(plan.references, 2) for plan in plans], np.int16),
+        np.array([shown(plan.references) for plan in plans], np.int16),
     )
 
 

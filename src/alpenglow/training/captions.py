@@ -62,6 +62,12 @@ def pair(left: Concept, right: Concept, style: str, rng: np.random.Generator, co
     return finish(_thing(left, rng) + link + _thing(right, rng) + _on(colour) + _in_style(None, style, rng), rng)
 
 
+def stacked(upper: Concept, lower: Concept, style: str, rng: np.random.Generator, colour: str = "white") -> str:
+    """One drawing above another: "a cat on a car"."""
+    link = choose(rng, (" on ", " on ", " on top of ", " above "))
+    return finish(_thing(upper, rng) + link + _thing(lower, rng) + _on(colour) + _in_style(None, style, rng), rng)
+
+
 def size(
     concept: Concept, style: str, rng: np.random.Generator, adjectives: Sequence[str], colour: str = "white"
 ) -> str:
@@ -111,6 +117,22 @@ def restyle(content: int, style: int, rng: np.random.Generator) -> str:
 def beside(left: int, right: int, rng: np.random.Generator) -> str:
     """Two references side by side."""
     return finish(choose(rng, BESIDE).format(left=left, right=right), rng)
+
+
+def beside_by_name(left: Concept, right: Concept, rng: np.random.Generator) -> str:
+    """The same where the references are called what they show: "place the dog beside the cat"."""
+    return finish(choose(rng, BESIDE_BY_NAME).format(left=_word(left, rng), right=_word(right, rng)), rng)
+
+
+def together(number: int, rng: np.random.Generator) -> str:
+    """Three or four references in one picture, in their order."""
+    *first, last = (f"image {i}" for i in range(number))
+    return finish(choose(rng, TOGETHER).format(images=f"{', '.join(first)} and {last}"), rng)
+
+
+def shift(direction: str, rng: np.random.Generator) -> str:
+    """The reference moved in a direction of DIRECTIONS."""
+    return finish(choose(rng, SHIFT).format(direction=choose(rng, DIRECTIONS[direction])), rng)
 
 
 def recolour(colour: str, rng: np.random.Generator) -> str:
@@ -175,6 +197,27 @@ BESIDE = (
     "put image {left} next to image {right}",
     "image {left} and image {right} side by side",
 )
+BESIDE_BY_NAME = (
+    "place the {left} beside the {right}",
+    "put the {left} beside the {right}",
+    "the {left} next to the {right}",
+)
+TOGETHER = (
+    "put {images} together",
+    "{images} together",
+    "{images} in one picture",
+)
+SHIFT = (
+    "move image 0 {direction}",
+    "shift image 0 {direction}",
+    "move the subject of image 0 {direction}",
+)
+DIRECTIONS = {
+    "left": ("left", "to the left"),
+    "right": ("right", "to the right"),
+    "up": ("up", "upwards"),
+    "down": ("down", "downwards"),
+}
 RECOLOUR = (
     "image {image} on {a} {colour} background",
     "put image {image} on {a} {colour} background",

@@ -66,10 +66,12 @@ class Composer:
             rows = (plain & (pictures.layouts == layout)).nonzero()[0]
             for place in range(places if len(rows) else 0):
                 left, top, box = (length // TOKEN for length in cell(width, height, place, layout))
+                down, shown_down = covered(top, box, height // TOKEN)
+                across, shown_across = covered(left, box, width // TOKEN)
                 layers = self.layers[box * TOKEN][self._sent(pictures.drawings[rows, place])].float()
                 ground = self.colours[self._sent(pictures.grounds[rows])].float() / 127.5 - 1
                 thing = layers[:, 0] + torch.einsum("bi,bichw->bchw", ground, layers[:, 1:])
-                found[self._sent(rows), :, top : top + box, left : left + box] = thing
+                found[self._sent(rows), :, down, across] = thing[:, :, shown_down, shown_across]
         scenic = (~plain).nonzero()[0]
         if len(scenic):
             some = Pictures(pictures.drawings[scenic], pictures.grounds[scenic], pictures.layouts[scenic])
@@ -113,13 +115,14 @@ class Composer:
         where: tuple[int, int, int],
     ) -> None:
         """Draw onto some rows of the canvas, each its drawing: in the cell, and in a scene on the scene's ground."""
-        height, (left, top, box) = canvas.shape[2], where
+        (height, width), (left, top, box) = canvas.shape[2:], where
+        across, shown_across = covered(left, box, width)
         moves = np.round((GROUND * height - top - self.feet[box][drawings]) / TOKEN).astype(int) * outside
         for move in np.unique(moves):
-            some, start = moves == move, top + TOKEN * int(move)
-            above, below = max(0, -start), max(0, start + box - height)  # what hangs out of the frame
-            sprites = self.cutouts[box][self._sent(drawings[some]), :, above : box - below].to(self.dtype)
-            part = canvas[:, :, start + above : start + box - below, left : left + box]
+            some = moves == move
+            down, shown_down = covered(top + TOKEN * int(move), box, height)
+            sprites = self.cutouts[box][self._sent(drawings[some]), :, shown_down, shown_across].to(self.dtype)
+            part = canvas[:, :, down, across]
             these = self._sent(rows[some])
             part[these] = torch.lerp(part[these], sprites[:, :3], sprites[:, 3:] / 255)
 
@@ -130,6 +133,12 @@ class Composer:
 def sent(x: Tensor, device: torch.device) -> Tensor:
     """On the device, without waiting for it."""
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x
+
+
+def covered(start: int, length: int, frame: int) -> tuple[slice, slice]:
+    """What something of a length covers of a frame, and what of it is seen there: the rest hangs out."""
+    first, last = max(start, 0), min(start + length, frame)
+    return slice(first, last), slice(first - start, last - start)
 
 
 def lowest_rows(cutouts: Tensor) -> Tensor:

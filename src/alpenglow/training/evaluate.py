@@ -31,7 +31,7 @@ from alpenglow.training.classifier import Classifier
 from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
-from alpenglow.training.pictures import HALVES, LARGEST_CELL, PLACES, TOKEN, Picture, cell, render_picture
+from alpenglow.training.pictures import DIVIDED, LARGEST_CELL, PLACES, TOKEN, Picture, cell, render_picture
 from alpenglow.training.questions import OF_ANIMALS_AND_PLANTS, SETS, UNTAUGHT, Question, named
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
@@ -87,8 +87,10 @@ class Judge:
     def classified(self, image: RGB, right: Picture) -> list[int]:
         """The same by the classifier, for drawings on one colour: which others it finds likelier."""
         height, width = image.shape[:2]
+        around = np.pad(image, ((LARGEST_CELL,) * 2, (LARGEST_CELL,) * 2, (0, 0)), "edge")  # for cells beyond the frame
         boxes = (cell(width, height, place, right.layout) for place in range(len(right.drawings)))
-        cells = (image[top : top + box, left : left + box] for left, top, box in boxes)
+        starts = ((left + LARGEST_CELL, top + LARGEST_CELL, box) for left, top, box in boxes)
+        cells = (around[top : top + box, left : left + box] for left, top, box in starts)
         return [
             self._classifier(style, right.ground).rank(found, concept)
             for found, (concept, style) in zip(cells, right.drawings, strict=True)
@@ -127,12 +129,12 @@ class Judge:
 
 
 def part(image: RGB, place: int, layout: int, shrink: int = 1) -> RGB:
-    """Where one of a layout's drawings stands: its cell, or all that one or two drawings have to themselves."""
+    """Where one of a layout's drawings stands: its part of a cell, or all that one or two have to themselves."""
     height, width = image.shape[:2]
-    if layout in HALVES:
+    if layout in DIVIDED:
         left, top, box = cell(width, height, place, layout, LARGEST_CELL // shrink, TOKEN // shrink)
         return image[top : top + box, left : left + box]
-    column = width // max(layout, 1)
+    column = width // PLACES.get(layout, 1)
     return image[:, place * column : (place + 1) * column]
 
 

@@ -30,14 +30,18 @@ KINDS: dict[str, float] = {
     "subject": 0.32,
     "scene": 0.06,
     "subject at scene": 0.1,
-    "pair": 0.08,
+    "pair": 0.07,
     "restyle": 0.2,
     "recolour": 0.05,
-    "beside": 0.1,
+    "beside": 0.06,
+    "beside by name": 0.01,
+    "together": 0.02,
+    "shift": 0.02,
     "place": 0.05,
     "make style": 0.04,
     "size": 0.03,
     "count": 0.03,
+    "on": 0.01,
 }
 """The kinds of example, and how often each is drawn where no stage says otherwise."""
 
@@ -74,10 +78,14 @@ class Sampler:
             "restyle": self._restyle,
             "recolour": self._recolour,
             "beside": self._beside,
+            "beside by name": self._beside_by_name,
+            "together": self._together,
+            "shift": self._shift,
             "place": self._place,
             "make style": self._make_style,
             "size": self._size,
             "count": self._count,
+            "on": self._on,
         }
         self._kind_names = tuple(KINDS)
         self._kinds = _cumulated(KINDS.values())
@@ -135,11 +143,12 @@ class Sampler:
         return alone if company.random() < 0.5 else self._in_company(alone, colour, company)
 
     def _in_company(self, alone: Plan, colour: str, rng: np.random.Generator) -> Plan:
-        """The same with two references, of which the caption means one: so is learned what a number stands for."""
-        (mine,), (other, style) = alone.references, self._any_drawing(rng)
-        place = int(rng.integers(2))
-        references = (mine, Picture(((other.name, style),)))[:: 1 - 2 * place]
-        return Plan("recolour", captions.recolour_one(place, colour, rng), alone.picture, references)
+        """The same with two to four references, of which the caption means one: so a number's meaning is learned."""
+        number = captions.choose(rng, (2, 2, 3, 4))
+        place = int(rng.integers(number))
+        references = [Picture((self._any_key(rng),)) for _ in range(number - 1)]
+        references.insert(place, *alone.references)
+        return Plan("recolour", captions.recolour_one(place, colour, rng), alone.picture, tuple(references))
 
     def _beside(self, rng: np.random.Generator) -> Plan:
         first, style = self._any_drawing(rng)
@@ -147,6 +156,24 @@ class Sampler:
         left, right = (0, 1) if rng.random() < 0.6 else (1, 0)
         references = (Picture((keys[0],)), Picture((keys[1],)))
         return Plan("beside", captions.beside(left, right, rng), Picture((keys[left], keys[right])), references)
+
+    def _beside_by_name(self, rng: np.random.Generator) -> Plan:
+        """The references in either order: what they show says which goes where."""
+        left, style = self._drawing(rng)
+        right = self._other(left, style, rng, self._drawing)
+        keys = ((left.name, style), (right.name, style))
+        references = tuple(Picture((key,)) for key in keys[:: 1 if rng.random() < 0.5 else -1])
+        return Plan("beside by name", captions.beside_by_name(left, right, rng), Picture(keys), references)
+
+    def _together(self, rng: np.random.Generator) -> Plan:
+        number = int(rng.integers(3, 5))
+        keys = tuple(self._any_key(rng) for _ in range(number))
+        return Plan("together", captions.together(number, rng), Picture(keys), tuple(Picture((key,)) for key in keys))
+
+    def _shift(self, rng: np.random.Generator) -> Plan:
+        direction, drawing = captions.choose(rng, tuple(captions.DIRECTIONS)), (self._any_key(rng),)
+        moved = Picture(drawing, arrangement=direction)
+        return Plan("shift", captions.shift(direction, rng), moved, (Picture(drawing),))
 
     def _place(self, rng: np.random.Generator) -> Plan:
         concept, style = self._figure(rng, self._any_drawing)
@@ -163,7 +190,7 @@ class Sampler:
         concept, style = self._drawing(rng)
         small, colour = rng.random() < 0.8, _colour(rng) if rng.random() < 0.25 else "white"
         caption = captions.size(concept, style, rng, captions.SMALL if small else captions.LARGE, colour)
-        return Plan("size", caption, Picture(((concept.name, style),), colour, small))
+        return Plan("size", caption, Picture(((concept.name, style),), colour, "small" if small else ""))
 
     def _count(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing(rng)
@@ -172,6 +199,13 @@ class Sampler:
         number, colour = int(rng.integers(2, 5)), _colour(rng) if rng.random() < 0.25 else "white"
         caption = captions.count(concept, style, rng, number, colour)
         return Plan("count", caption, Picture(((concept.name, style),) * number, colour))
+
+    def _on(self, rng: np.random.Generator) -> Plan:
+        upper, style = self._drawing(rng)
+        lower = self._other(upper, style, rng, self._drawing)
+        colour = _colour(rng) if rng.random() < 0.25 else "white"
+        caption = captions.stacked(upper, lower, style, rng, colour)
+        return Plan("on", caption, Picture(((upper.name, style), (lower.name, style)), colour, "on"))
 
     def _any_scene(self, rng: np.random.Generator) -> Scene:
         """A scene by its weight."""
@@ -198,8 +232,11 @@ class Sampler:
 
     def _any_drawing(self, rng: np.random.Generator) -> tuple[Concept, str]:
         """Each as likely: an edit that copies a reference need not know what it shows."""
-        name, style = self._keys[int(rng.integers(len(self._keys)))]
+        name, style = self._any_key(rng)
         return self.library.concepts[name], style
+
+    def _any_key(self, rng: np.random.Generator) -> tuple[str, str]:
+        return self._keys[int(rng.integers(len(self._keys)))]
 
     def _drawing_in_any_style(self, rng: np.random.Generator) -> tuple[Concept, str]:
         """A concept and a style, each style as likely: were one common, guessing it would pay more than looking."""

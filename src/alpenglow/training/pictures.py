@@ -20,43 +20,52 @@ at 1024x768 and 1024x1024, and a reference is copied by moving its tokens."""
 TOKEN = 64
 """Pixels of a token's side. Drawings move by whole tokens, so that each has one set of latents and not sixty-four."""
 
-SMALL = 5
-"""The layout of a single drawing at half its size. The other layouts are the numbers of their drawings."""
-
-HALVES = {
-    3: ((0.5, 0.0), (0.0, 1.0), (1.0, 1.0)),
-    4: ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)),
-    SMALL: ((0.5, 0.5),),
+WITHIN: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "three": ((0.25, 0.0, 0.5), (0.0, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "four": ((0.0, 0.0, 0.5), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "small": ((0.25, 0.25, 0.5),),
+    "on": ((0.25, 0.0, 0.5), (0.25, 0.5, 0.5)),
+    "left": ((-0.25, 0.0, 1.0),),
+    "right": ((0.25, 0.0, 1.0),),
+    "up": ((0.0, -0.25, 1.0),),
+    "down": ((0.0, 0.25, 1.0),),
 }
-"""Layouts that divide the cell of a single drawing: how many halves of it each drawing is from its left and its top."""
+"""Layouts that lie in the cell of a single drawing: how far from its left and top each drawing is, and how large, in
+shares of that cell's side."""
 
-PLACES = {1: 1, 2: 2} | {layout: len(halves) for layout, halves in HALVES.items()}
-"""How many drawings a layout has, for each that has any."""
+LAYOUTS = ("none", "one", "two", *WITHIN)
+"""All layouts. Those of nothing to four drawings, where no other is asked for, have the numbers of their drawings."""
+
+DIVIDED = {LAYOUTS.index(name) for name, places in WITHIN.items() if any(share < 1 for *_, share in places)}
+"""The layouts that leave a drawing only a part of a single one's cell."""
+
+PLACES = {1: 1, 2: 2} | {LAYOUTS.index(name): len(places) for name, places in WITHIN.items()}
+"""How many drawings a layout has, for each that has any, by its number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Up to four drawings, by (concept name, style) from left to right, on a colour of COLOURS; none or one in a scene.
 
-    `small` is a single drawing at half its size.
+    `arrangement` is one of LAYOUTS where it is not what so many drawings have anyway.
     """
 
     drawings: tuple[tuple[str, str], ...]
     ground: str | Scene = "white"
-    small: bool = False
+    arrangement: str = ""
 
     @property
     def layout(self) -> int:
-        """As `cell` wants it."""
-        return SMALL if self.small else len(self.drawings)
+        """Its number in LAYOUTS."""
+        return LAYOUTS.index(self.arrangement) if self.arrangement else len(self.drawings)
 
 
 def render_picture(picture: Picture, library: Library, width: int, height: int, shrink: int = 1) -> Pixels:
     """The pixels: (height, width, 3) uint8, each side divided by `shrink`, which is for drawings on one colour.
 
-    A scene fills the frame, a single drawing is centred and fits the short side, two share the width, three and four
-    that square. Nothing is drawn larger than LARGEST_CELL allows, and what is so large lies on the grid of the tokens.
-    Something in a scene stands on its ground.
+    A scene fills the frame, a single drawing is centred and fits the short side, two share the width, the others lie in
+    or about that square; what reaches beyond the frame is cut off. Nothing is drawn larger than LARGEST_CELL allows,
+    and what is so large lies on the grid of the tokens. Something in a scene stands on its ground.
     """
     width, height, largest, token = (length // shrink for length in (width, height, LARGEST_CELL, TOKEN))
     canvas = Image.fromarray(_ground(picture, width, height)).convert("RGBA")
@@ -75,10 +84,10 @@ def cell(
     width: int, height: int, place: int, layout: int, largest: int = LARGEST_CELL, token: int = TOKEN
 ) -> tuple[int, int, int]:
     """Left, top and side, in pixels, of the square that a drawing has to itself, the one at `place` of a layout."""
-    if layout in HALVES:
+    if LAYOUTS[layout] in WITHIN:
         first, above, whole = cell(width, height, 0, 1, largest, token)
-        right, down = HALVES[layout][place]
-        return round(first + right * whole / 2), round(above + down * whole / 2), round(whole / 2)
+        right, down, share = WITHIN[LAYOUTS[layout]][place]
+        return round(first + right * whole), round(above + down * whole), round(share * whole)
     column = width / layout
     box = min(column, height, largest)
     left, top = (place + 0.5) * column - box / 2, (height - box) / 2

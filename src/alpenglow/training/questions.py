@@ -3,10 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 
 from alpenglow.request import RGB
-from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, EVERYDAY, NUMBERS, PLACE_WORDS, countable, plural
+from alpenglow.training.captions import (
+    AT_TIME,
+    DEFAULT_STYLE,
+    DIRECTIONS,
+    EVERYDAY,
+    NUMBERS,
+    PLACE_WORDS,
+    countable,
+    plural,
+)
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
@@ -61,11 +70,18 @@ def pairs(library: Library, width: int, height: int) -> Iterator[Question]:
         yield Question(f"a {left} beside a {right}", width, height, side_by_side(left, right))
 
 
+def stacks(library: Library, width: int, height: int) -> Iterator[Question]:
+    """Every thing on the next one."""
+    for upper, lower in neighbours(library):
+        right = replace(side_by_side(upper, lower), arrangement="on")
+        yield Question(f"a {upper} on a {lower}", width, height, right)
+
+
 def small(library: Library, width: int, height: int) -> Iterator[Question]:
     """Every thing at half its size."""
     for concept in library.concepts:
         if (concept, DEFAULT_STYLE) in library.drawings:
-            right = Picture(((concept, DEFAULT_STYLE),), small=True)
+            right = Picture(((concept, DEFAULT_STYLE),), arrangement="small")
             yield Question(f"a small {concept}", width, height, right)
 
 
@@ -103,6 +119,32 @@ def moved(library: Library, width: int, height: int, side: int) -> Iterator[Ques
     for left, right in neighbours(library):
         references = tuple(reference((name, DEFAULT_STYLE), library, side) for name in (left, right))
         yield Question("put image 0 beside image 1", width, height, side_by_side(left, right), references)
+
+
+def moved_by_name(library: Library, width: int, height: int) -> Iterator[Question]:
+    """Two references beside each other, called what they show; the one that is to be on the left comes last."""
+    for left, right in neighbours(library):
+        references = tuple(reference((name, DEFAULT_STYLE), library, width) for name in (right, left))
+        yield Question(f"place the {left} beside the {right}", width, height, side_by_side(left, right), references)
+
+
+def gathered(library: Library, number: int, width: int, height: int) -> Iterator[Question]:
+    """So many references in one picture: every thing and the next ones."""
+    names = list(library.concepts)
+    *first, last = (f"image {i}" for i in range(number))
+    for i in range(len(names)):
+        keys = tuple((names[(i + k) % len(names)], "noto") for k in range(number))
+        references = tuple(reference(key, library, width) for key in keys)
+        yield Question(f"put {', '.join(first)} and {last} together", width, height, Picture(keys), references)
+
+
+def shifted(library: Library, width: int, height: int) -> Iterator[Question]:
+    """A reference moved, every thing in another direction than the one before."""
+    for concept, direction in zip(library.concepts, cycle(DIRECTIONS)):
+        drawing = ((concept, "noto"),)
+        references = (reference(drawing[0], library, width),)
+        right = Picture(drawing, arrangement=direction)
+        yield Question(f"move image 0 {DIRECTIONS[direction][-1]}", width, height, right, references)
 
 
 def recoloured(library: Library, colour: str, width: int, height: int, others: int = 0) -> Iterator[Question]:
@@ -146,6 +188,7 @@ SETS: dict[str, Ask] = {
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
     "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
+    "a thing on another, 512x512": lambda library: stacks(library, 512, 512),
     "a small thing, 512x512": lambda library: small(library, 512, 512),
     **{
         f"{NUMBERS[number][0]} of a thing, 512x512": partial(counted, number=number, width=512, height=512)
@@ -164,6 +207,11 @@ SETS: dict[str, Ask] = {
     "turned into noto, 512x512": lambda library: redrawn(library, "noto", 512, 512),
     "put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512),
     "image 1 of two put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512, others=1),
+    "image 3 of four put on blue, 512x512": lambda library: recoloured(library, "blue", 512, 512, others=3),
+    "moved, 512x512": lambda library: shifted(library, 512, 512),
+    "two references beside each other, by name, 512x512": lambda library: moved_by_name(library, 512, 512),
+    "three references together, 512x512": lambda library: gathered(library, 3, 512, 512),
+    "four references together, 512x512": lambda library: gathered(library, 4, 512, 512),
     "two references beside each other, 512x512": lambda library: moved(library, 512, 512, 512),
     "two references of 256x256 beside each other, 512x512": lambda library: moved(library, 512, 512, 256),
     "two references beside each other, 1024x768": lambda library: moved(library, 1024, 768, 512),

@@ -41,6 +41,10 @@ RECIPE = Recipe(
         "make style": 80_000,
         "size": 60_000,
         "count": 80_000,
+        "on": 80_000,
+        "beside by name": 40_000,
+        "together": 40_000,
+        "shift": 40_000,
     },
     flow=CURRICULUM,
 )
