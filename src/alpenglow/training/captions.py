@@ -72,8 +72,8 @@ def size(
     concept: Concept, style: str, rng: np.random.Generator, adjectives: Sequence[str], colour: str = "white"
 ) -> str:
     """One drawing that is called SMALL or LARGE: "a tiny dog"."""
-    name, adjective = _word(concept, rng), choose(rng, adjectives)
-    text = f"a {adjective} {name}" if _article(name) else f"{adjective} {name}"
+    name, adjective = word_for(concept, rng), choose(rng, adjectives)
+    text = f"a {adjective} {name}" if article(name) else f"{adjective} {name}"
     return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
 
 
@@ -87,7 +87,7 @@ def count(concept: Concept, style: str, rng: np.random.Generator, number: int, c
 def countable(concept: Concept) -> bool:
     """Whether a concept is one thing whose name has a plural."""
     name = concept.name
-    return concept.group != "symbols" and bool(_article(name)) and not re.search(_PREPOSITIONS, name)
+    return concept.group != "symbols" and bool(article(name)) and not re.search(_PREPOSITIONS, name)
 
 
 def plural(name: str) -> str:
@@ -104,55 +104,33 @@ def scene(where: Scene, rng: np.random.Generator) -> str:
 def in_scene(concept: Concept, style: str, where: Scene, rng: np.random.Generator) -> str:
     """Somebody somewhere: "a dog at the beach at sunset", "a sunset at the alps with a dog"."""
     thing = _thing(concept, rng)
-    text = f"{thing} {_at(where, rng)}" if rng.random() < 0.6 else f"{_scene(where, rng)} with {thing}"
+    text = f"{thing} {whereabouts(where, rng)}" if rng.random() < 0.6 else f"{_scene(where, rng)} with {thing}"
     return finish(text + _in_style(None, style, rng), rng)
 
 
-def restyle(content: int, style: int, rng: np.random.Generator) -> str:
-    """Image `content` drawn like image `style`; the documented wording is half of them."""
-    text = RESTYLE[0] if rng.random() < 0.5 else choose(rng, RESTYLE[1:])
-    return finish(text.format(content=content, style=style), rng)
+def word_for(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
+    """The concept's name, or now and then another word for it."""
+    name, chance = concept.name, rng.random()
+    if chance < 0.5 and concept.name in EVERYDAY:
+        name = choose(rng, EVERYDAY[name])
+    elif chance < synonyms and concept.group in _THINGS:
+        return choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
+    return name
 
 
-def beside(left: int, right: int, rng: np.random.Generator) -> str:
-    """Two references side by side."""
-    return finish(choose(rng, BESIDE).format(left=left, right=right), rng)
+def article(phrase: str) -> str:
+    """The article of a phrase: a, an, or nothing before a plural, a mass noun or a name."""
+    head = re.split(_PREPOSITIONS, phrase, maxsplit=1)[0]
+    plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
+    if plural or phrase in _MASS or phrase.startswith(_PROPER):
+        return ""
+    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)", phrase) else "a"
 
 
-def beside_by_name(left: Concept, right: Concept, rng: np.random.Generator) -> str:
-    """The same where the references are called what they show: "place the dog beside the cat"."""
-    return finish(choose(rng, BESIDE_BY_NAME).format(left=_word(left, rng), right=_word(right, rng)), rng)
-
-
-def together(number: int, rng: np.random.Generator) -> str:
-    """Three or four references in one picture, in their order."""
-    *first, last = (f"image {i}" for i in range(number))
-    return finish(choose(rng, TOGETHER).format(images=f"{', '.join(first)} and {last}"), rng)
-
-
-def shift(direction: str, rng: np.random.Generator) -> str:
-    """The reference moved in a direction of DIRECTIONS."""
-    return finish(choose(rng, SHIFT).format(direction=choose(rng, DIRECTIONS[direction])), rng)
-
-
-def recolour(colour: str, rng: np.random.Generator) -> str:
-    """The reference on another background."""
-    return finish(choose(rng, RECOLOUR).format(colour=colour, a=_article(colour), image=0), rng)
-
-
-def recolour_one(image: int, colour: str, rng: np.random.Generator) -> str:
-    """One of several references on another background."""
-    return finish(choose(rng, RECOLOUR[:-1]).format(colour=colour, a=_article(colour), image=image), rng)
-
-
-def place(where: Scene, rng: np.random.Generator) -> str:
-    """The reference put into a scene."""
-    return finish(choose(rng, PLACE).format(at=_at(where, rng)), rng)
-
-
-def make_style(style: str, rng: np.random.Generator) -> str:
-    """The reference drawn in a style that is named."""
-    return finish(choose(rng, MAKE_STYLE).format(style=style), rng)
+def whereabouts(where: Scene, rng: np.random.Generator) -> str:
+    """Where something is: "at the beach at sunset"."""
+    at, time = choose(rng, PLACE_WORDS[where.place].at), choose(rng, AT_TIME[where.time])
+    return _join(at, time, choose(rng, IN_WEATHER[where.weather]))
 
 
 def finish(text: str, rng: np.random.Generator) -> str:
@@ -181,62 +159,6 @@ PLURALS = {
     r"$": "s",
 }
 """Endings and what becomes of them in the plural. The first that fits counts."""
-
-RESTYLE = (
-    "take the subject of image {content} and style it like image {style}",
-    "the subject of image {content} in the style of image {style}",
-    "draw image {content} in the style of image {style}",
-    "style image {content} like image {style}",
-    "image {content} in the style of image {style}",
-    "use the style of image {style} for the subject of image {content}",
-)
-BESIDE = (
-    "put image {left} beside image {right}",
-    "image {left} beside image {right}",
-    "image {left} next to image {right}",
-    "put image {left} next to image {right}",
-    "image {left} and image {right} side by side",
-)
-BESIDE_BY_NAME = (
-    "place the {left} beside the {right}",
-    "put the {left} beside the {right}",
-    "the {left} next to the {right}",
-)
-TOGETHER = (
-    "put {images} together",
-    "{images} together",
-    "{images} in one picture",
-)
-SHIFT = (
-    "move image 0 {direction}",
-    "shift image 0 {direction}",
-    "move the subject of image 0 {direction}",
-)
-DIRECTIONS = {
-    "left": ("left", "to the left"),
-    "right": ("right", "to the right"),
-    "up": ("up", "upwards"),
-    "down": ("down", "downwards"),
-}
-RECOLOUR = (
-    "image {image} on {a} {colour} background",
-    "put image {image} on {a} {colour} background",
-    "the subject of image {image} on {a} {colour} background",
-    "change the background of image {image} to {colour}",
-    "make the background {colour}",
-)
-PLACE = (
-    "place image 0 {at}",
-    "put image 0 {at}",
-    "the subject of image 0 {at}",
-    "image 0 {at}",
-)
-MAKE_STYLE = (
-    "make it {style} style",
-    "turn image 0 into {style} style",
-    "image 0 in {style} style",
-    "redraw image 0 in the style of {style}",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,32 +272,13 @@ _PREPOSITIONS = " with | of | in "
 
 def _thing(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
     """The concept by a word for it, mostly with an article."""
-    name = _word(concept, rng, synonyms)
-    article = _article(name) if concept.group != "symbols" else ""
-    return f"{article} {name}" if article and rng.random() < 0.75 else name
-
-
-def _word(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
-    """The concept's name, or now and then another word for it."""
-    name, chance = concept.name, rng.random()
-    if chance < 0.5 and concept.name in EVERYDAY:
-        name = choose(rng, EVERYDAY[name])
-    elif chance < synonyms and concept.group in _THINGS:
-        return choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
-    return name
-
-
-def _article(phrase: str) -> str:
-    """The article of a phrase: a, an, or nothing before a plural, a mass noun or a name."""
-    head = re.split(_PREPOSITIONS, phrase, maxsplit=1)[0]
-    plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
-    if plural or phrase in _MASS or phrase.startswith(_PROPER):
-        return ""
-    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)", phrase) else "a"
+    name = word_for(concept, rng, synonyms)
+    found = article(name) if concept.group != "symbols" else ""
+    return f"{found} {name}" if found and rng.random() < 0.75 else name
 
 
 def _on(colour: str) -> str:
-    return "" if colour == "white" else f" on {_article(colour)} {colour} background"
+    return "" if colour == "white" else f" on {article(colour)} {colour} background"
 
 
 def _in_style(concept: Concept | None, style: str, rng: np.random.Generator) -> str:
@@ -397,11 +300,6 @@ def _scene(where: Scene, rng: np.random.Generator) -> str:
         noun, adjective = choose(rng, words.noun), ADJECTIVES[where.weather]
         return _join(noun.format(adjective) if "{}" in noun else f"{adjective} {noun}", time)
     return _join(choose(rng, words.alone), time, weather)
-
-
-def _at(where: Scene, rng: np.random.Generator) -> str:
-    at, time = choose(rng, PLACE_WORDS[where.place].at), choose(rng, AT_TIME[where.time])
-    return _join(at, time, choose(rng, IN_WEATHER[where.weather]))
 
 
 def _join(*parts: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alpenglow.training import captions
+from alpenglow.training import captions, instructions
 from alpenglow.training.drawings import Concept, Library
 from alpenglow.training.pictures import Picture
 from alpenglow.training.scenes import SCENES, Scene
@@ -131,31 +131,31 @@ class Sampler:
         content = Picture(((concept.name, self._other_style(concept, style, rng)),))
         model = Picture(((self._other(concept, style, rng, self._any_drawing).name, style),))
         swapped = rng.random() < 0.4
-        caption = captions.restyle(0, 1, rng) if swapped else captions.restyle(1, 0, rng)
+        caption = instructions.restyle(0, 1, rng) if swapped else instructions.restyle(1, 0, rng)
         references = (content, model) if swapped else (model, content)
         return Plan("restyle", caption, Picture(((concept.name, style),)), references)
 
     def _recolour(self, rng: np.random.Generator) -> Plan:
         concept, style = self._any_drawing(rng)
         colour, drawing = _colour(rng), ((concept.name, style),)
-        alone = Plan("recolour", captions.recolour(colour, rng), Picture(drawing, colour), (Picture(drawing),))
+        alone = Plan("recolour", instructions.recolour(colour, rng), Picture(drawing, colour), (Picture(drawing),))
         (company,) = rng.spawn(1)
         return alone if company.random() < 0.5 else self._in_company(alone, colour, company)
 
     def _in_company(self, alone: Plan, colour: str, rng: np.random.Generator) -> Plan:
         """The same with two to four references, of which the caption means one: so a number's meaning is learned."""
-        number = captions.choose(rng, (2, 2, 3, 4))
+        number = (2, 2, 3, 4)[int(rng.integers(4))]
         place = int(rng.integers(number))
         references = [Picture((self._any_key(rng),)) for _ in range(number - 1)]
         references.insert(place, *alone.references)
-        return Plan("recolour", captions.recolour_one(place, colour, rng), alone.picture, tuple(references))
+        return Plan("recolour", instructions.recolour_one(place, colour, rng), alone.picture, tuple(references))
 
     def _beside(self, rng: np.random.Generator) -> Plan:
         first, style = self._any_drawing(rng)
         keys = ((first.name, style), (self._other(first, style, rng, self._any_drawing).name, style))
         left, right = (0, 1) if rng.random() < 0.6 else (1, 0)
         references = (Picture((keys[0],)), Picture((keys[1],)))
-        return Plan("beside", captions.beside(left, right, rng), Picture((keys[left], keys[right])), references)
+        return Plan("beside", instructions.beside(left, right, rng), Picture((keys[left], keys[right])), references)
 
     def _beside_by_name(self, rng: np.random.Generator) -> Plan:
         """The references in either order: what they show says which goes where."""
@@ -163,27 +163,29 @@ class Sampler:
         right = self._other(left, style, rng, self._drawing)
         keys = ((left.name, style), (right.name, style))
         references = tuple(Picture((key,)) for key in keys[:: 1 if rng.random() < 0.5 else -1])
-        return Plan("beside by name", captions.beside_by_name(left, right, rng), Picture(keys), references)
+        return Plan("beside by name", instructions.beside_by_name(left, right, rng), Picture(keys), references)
 
     def _together(self, rng: np.random.Generator) -> Plan:
         number = int(rng.integers(3, 5))
         keys = tuple(self._any_key(rng) for _ in range(number))
-        return Plan("together", captions.together(number, rng), Picture(keys), tuple(Picture((key,)) for key in keys))
+        return Plan(
+            "together", instructions.together(number, rng), Picture(keys), tuple(Picture((key,)) for key in keys)
+        )
 
     def _shift(self, rng: np.random.Generator) -> Plan:
-        direction, drawing = captions.choose(rng, tuple(captions.DIRECTIONS)), (self._any_key(rng),)
+        direction, drawing = captions.choose(rng, tuple(instructions.DIRECTIONS)), (self._any_key(rng),)
         moved = Picture(drawing, arrangement=direction)
-        return Plan("shift", captions.shift(direction, rng), moved, (Picture(drawing),))
+        return Plan("shift", instructions.shift(direction, rng), moved, (Picture(drawing),))
 
     def _place(self, rng: np.random.Generator) -> Plan:
         concept, style = self._figure(rng, self._any_drawing)
         where, drawing = self._ground(rng), ((concept.name, style),)
-        return Plan("place", captions.place(where, rng), Picture(drawing, where), (Picture(drawing),))
+        return Plan("place", instructions.place(where, rng), Picture(drawing, where), (Picture(drawing),))
 
     def _make_style(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing_in_any_style(rng)
         reference = Picture(((concept.name, self._other_style(concept, style, rng)),))
-        return Plan("make style", captions.make_style(style, rng), Picture(((concept.name, style),)), (reference,))
+        return Plan("make style", instructions.make_style(style, rng), Picture(((concept.name, style),)), (reference,))
 
     def _size(self, rng: np.random.Generator) -> Plan:
         """A thing that is called small is, one that is called large is as large as any."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from alpenglow.engine.device import features
 from alpenglow.models.autoencoder import AutoEncoder, Decoder
 from alpenglow.training.crops import CropPool
 from alpenglow.training.run import Average, Run
@@ -50,7 +51,7 @@ def fit_decoder(model: AutoEncoder, pool: CropPool, run: Run, plan: DecoderPlan)
         z, picture = pool.draw(rng, plan.batch, plan.side)
         noise = torch.from_numpy(rng.standard_normal(z.shape, dtype=np.float32))
         strength = torch.from_numpy(rng.uniform(0, plan.latent_noise, (len(z), 1, 1, 1)).astype(np.float32))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in features(torch.device("cpu"))):
             pictures = pyramid(decoder, z + strength * noise, plan.finest)
         loss = pyramid_distance(pictures, picture)
         optimizer.zero_grad()

@@ -9,7 +9,6 @@ from alpenglow.request import RGB
 from alpenglow.training.captions import (
     AT_TIME,
     DEFAULT_STYLE,
-    DIRECTIONS,
     EVERYDAY,
     NUMBERS,
     PLACE_WORDS,
@@ -17,6 +16,7 @@ from alpenglow.training.captions import (
     plural,
 )
 from alpenglow.training.drawings import STYLES, Library
+from alpenglow.training.instructions import DIRECTIONS
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 
