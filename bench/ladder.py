@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from alpenglow.engine.device import features
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
-from alpenglow.engine.optimize import replace_linears
+from alpenglow.engine.optimize import FastLinear, replace_linears
 from alpenglow.models.attention import attention
 from alpenglow.models.transformer import Flux2Transformer
 from contest import flops, geometry, inputs, interleave, machine, medians, random_transformer
@@ -65,13 +65,13 @@ def torch_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.
     return F.scaled_dot_product_attention(q, k, v)
 
 
-def replaced(network: Flux2Transformer, kind: type[OneDNNLinear | Int8Linear]) -> Flux2Transformer:
+def replaced(network: Flux2Transformer, kind: type[FastLinear]) -> Flux2Transformer:
     """Another network of the same tensors with other Linears in its blocks."""
     with torch.device("meta"):
         made = Flux2Transformer(network.config)
     made.load_state_dict(network.state_dict(), assign=True)
     for blocks in (made.double_blocks, made.single_blocks):
-        replace_linears(blocks, kind, CPU)
+        replace_linears(blocks, kind, CPU, network.img_in.weight.dtype)
     return made.eval().requires_grad_(requires_grad=False)
 
 

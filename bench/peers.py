@@ -90,13 +90,13 @@ def field(ours: Flux2Transformer, args: argparse.Namespace) -> dict[str, Callabl
     made["alpenglow bf16"] = mine(narrow, args.side, torch.bfloat16)
     exact, cpu = shared(ours), torch.device("cpu")
     if "mkl is slow" in features(cpu):
-        replace_linears(exact.double_blocks, OneDNNLinear, cpu)
-        replace_linears(exact.single_blocks, OneDNNLinear, cpu)
+        replace_linears(exact.double_blocks, OneDNNLinear, cpu, torch.float32)
+        replace_linears(exact.single_blocks, OneDNNLinear, cpu, torch.float32)
     made["alpenglow exact"] = mine(exact, args.side, torch.float32)
     if "vnni" in features(cpu):
         packed = shared(narrow)
-        replace_linears(packed.double_blocks, Int8Linear, cpu)
-        replace_linears(packed.single_blocks, Int8Linear, cpu)
+        replace_linears(packed.double_blocks, Int8Linear, cpu, torch.bfloat16)
+        replace_linears(packed.single_blocks, Int8Linear, cpu, torch.bfloat16)
         made["alpenglow int8"] = mine(packed, args.side, torch.bfloat16)
     return made
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.cost import memory, work
-from alpenglow.engine.linears import Fp8Linear, Int8Linear
+from alpenglow.engine.linears import Fp8Linear, Int8Linear, WidenedLinear
 from alpenglow.engine.optimize import OptimizationPlan, optimize
 from alpenglow.engine.survey import predict, survey
 from alpenglow.weights import hub
@@ -17,7 +17,7 @@ from alpenglow.weights.networks import load_networks
 
 CPU = torch.device("cpu")
 PLANS = {
-    "fp32": OptimizationPlan("exact", torch.float32, torch.float32),
+    "fp32": OptimizationPlan("exact", torch.float32, torch.float32, WidenedLinear),
     "bf16": OptimizationPlan("bf16", torch.bfloat16, torch.float32),
     "fp8": OptimizationPlan("fp8", torch.bfloat16, torch.bfloat16, Fp8Linear),
 }
@@ -28,7 +28,7 @@ def test_bytes_are_those_of_loaded_networks(plan) -> None:
     row = find("demo")
     files = hub.find("demo", None, Path("none"), None)
     assert files is not None
-    made = load_networks(row.architecture, files, plan.dtype, autoencoder_dtype=plan.autoencoder_dtype)
+    made = load_networks(row.architecture, files, plan.read_as, autoencoder_dtype=plan.autoencoder_dtype)
     made = optimize(made, plan, CPU)
     predicted = memory(row, plan, (512, 512))
     for name in ("transformer", "text_encoder", "autoencoder"):
@@ -67,6 +67,14 @@ def test_what_is_offloaded_takes_less() -> None:
     assert four.on_device("blocks") < 8e9
     int8 = OptimizationPlan("int8", torch.bfloat16, torch.bfloat16, Int8Linear)
     assert memory(find("klein-9b"), int8, (1024, 1024)).on_device("none") < 20e9
+
+
+def test_on_a_cpu_what_is_large_stays_as_the_checkpoint_has_it() -> None:
+    plain = OptimizationPlan("exact", torch.float32, torch.float32)
+    wide = OptimizationPlan("exact", torch.float32, torch.float32, WidenedLinear)
+    whole, half = (memory(find("klein-4b"), plan, (1024, 1024)).on_device("none") for plan in (plain, wide))
+    assert whole > 29e9
+    assert half < 17.5e9
 
 
 def test_a_survey_of_this_machine() -> None:

@@ -1,5 +1,7 @@
 """Every fast Linear computes what its slow twin, the same arithmetic spelled out, computes."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,11 +10,13 @@ from torch.nn import functional as F
 from alpenglow.engine.device import features
 from alpenglow.engine.linears import (
     FP8_MAX,
+    LARGE,
     PART,
     WIDE,
     Fp8Linear,
     Int8Linear,
     OneDNNLinear,
+    WidenedLinear,
     largest,
     quantise_fp8,
     quantise_int8,
@@ -47,8 +51,33 @@ def test_onednn_is_fp32(shape, bias) -> None:
     rows, inputs, outputs = shape
     linear, x = layer(inputs, outputs, bias=bias), activations(rows, inputs)
     fast = OneDNNLinear.of(linear)
-    assert fast.weight is linear.weight
+    assert fast.weight.data_ptr() == linear.weight.data_ptr()
     assert relative(fast(x), linear(x)) < 1e-6
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", [WidenedLinear, OneDNNLinear])
+def test_a_large_weight_stays_in_bf16_and_the_products_are_those_of_fp32(kind, bias) -> None:
+    layers = [layer(64, outputs, bias=bias, dtype=torch.bfloat16) for outputs in (LARGE // 64, LARGE // 64 + 32, 96)]
+    x = activations(7, 64)
+    made = [kind.of(linear, torch.float32) for linear in layers]
+    assert [one.weight.dtype for one in made] == [torch.bfloat16, torch.bfloat16, torch.float32]
+    assert made[0].weight.data_ptr() == layers[0].weight.data_ptr()
+    products = [one(x) for one in made]  # each widened over the one before
+    for linear, wide, product in zip(layers, made, products, strict=True):
+        cast = kind.of(linear.float(), torch.float32)
+        assert torch.equal(product, cast(x))
+        assert wide.bias is None or wide.bias.dtype == torch.float32
+
+
+def test_threads_do_not_share_the_room_that_weights_are_widened_in() -> None:
+    linear = layer(64, LARGE // 64, bias=False, dtype=torch.bfloat16)
+    mine = WidenedLinear.of(linear)
+    widened = mine.widened(torch.float32)
+    with ThreadPoolExecutor(1) as another:
+        other = WidenedLinear.of(layer(128, LARGE // 64, bias=False, dtype=torch.bfloat16))
+        another.submit(other, activations(7, 128)).result()
+    assert torch.equal(widened, linear.weight.float())
 
 
 @needs_vnni

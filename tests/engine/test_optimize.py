@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from alpenglow.catalogue import find
+from alpenglow.engine import linears
 from alpenglow.engine.device import features
-from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear
+from alpenglow.engine.linears import FP8_MAX, Fp8Linear, Int8Linear, OneDNNLinear, WidenedLinear
 from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, blocks_of, choose, optimize
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.errors import SettingsError
@@ -38,7 +39,7 @@ def test_auto_takes_the_fastest_that_the_processor_has(processor) -> None:
         ({"avx512_vnni": True, "avx512_bf16": True}, "int8", torch.bfloat16, Int8Linear),
         ({"avx512_vnni": True}, "int8", torch.float32, Int8Linear),
         ({"avx512_bf16": True}, "bf16", torch.bfloat16, None),
-        ({}, "exact", torch.float32, None),
+        ({}, "exact", torch.float32, WidenedLinear),
     ):
         processor(**flags, **intel)
         plan = choose("auto", CPU)
@@ -46,7 +47,7 @@ def test_auto_takes_the_fastest_that_the_processor_has(processor) -> None:
     processor(avx512_f=True, **amd)
     assert choose("exact", CPU).linear is OneDNNLinear
     processor(avx512_f=True, **intel)
-    assert choose("exact", CPU).linear is None
+    assert choose("exact", CPU).linear is WidenedLinear
 
 
 def test_what_a_device_lacks_is_said(processor) -> None:
@@ -82,6 +83,30 @@ def test_pictures_of_a_plan(plain, precision) -> None:
         decibels = psnr(fast.draw(request), plain.draw(request))
         print(f"{precision} {size}: {decibels:.1f} dB")
         assert decibels >= DECIBELS[precision]
+
+
+@pytest.mark.parametrize("precision", ["exact", "int8"])
+def test_everything_but_what_a_layer_keeps_computes_in_the_plans_type(precision) -> None:
+    if precision == "int8" and "vnni" not in features(CPU):
+        pytest.skip("int8 needs VNNI")
+    plan = choose(precision, CPU)
+    made = networks(demo(plan))
+    assert plan.read_as is None
+    for network in made:
+        kept = {id(p) for m in network.modules() if isinstance(m, plan.linear) for p in m.parameters()}
+        rest = [p for p in network.parameters() if id(p) not in kept]
+        expected = {plan.autoencoder_dtype} if network is made[-1] else {plan.dtype, torch.float32}
+        assert rest
+        assert {p.dtype for p in rest} <= expected
+
+
+def test_pictures_are_the_same_bits_where_large_weights_stay_as_stored(plain, monkeypatch) -> None:
+    monkeypatch.setattr(linears, "LARGE", 2**10)
+    stored = demo(OptimizationPlan("exact", torch.float32, torch.float32, WidenedLinear))
+    assert stored.networks.transformer.single_blocks[0].linear1.weight.dtype == torch.bfloat16
+    for size in (256, 512):
+        request = GenerationRequest("demo", "a red apple", size, size, seed=3)
+        assert np.array_equal(stored.draw(request), plain.draw(request))
 
 
 def test_only_blocks_and_language_layers_are_replaced() -> None:
@@ -145,7 +170,7 @@ def networks(pipeline: Pipeline) -> list[torch.nn.Module]:
 def demo(plan: OptimizationPlan, files: hub.Files | None = None) -> Pipeline:
     row = find("demo")
     files = files or hub.Files.in_folder(hub.BUNDLED / "demo")
-    made = load_networks(row.architecture, files, plan.dtype, autoencoder_dtype=plan.autoencoder_dtype)
+    made = load_networks(row.architecture, files, plan.read_as, autoencoder_dtype=plan.autoencoder_dtype)
     return Pipeline(row, optimize(made, plan, CPU), plan=plan)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from alpenglow.catalogue import Row
-from alpenglow.engine.linears import Fp8Linear, Int8Linear
+from alpenglow.engine.linears import LARGE, Fp8Linear, Int8Linear, OneDNNLinear, WidenedLinear
 from alpenglow.engine.optimize import OptimizationPlan
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
@@ -104,6 +104,7 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
     widest = a.transformer.hidden_size * (4 + 4 * a.transformer.mlp_ratio)  # stream, queries to values, gate and up
     channels = 2 * (a.autoencoder.decoder_channels or a.autoencoder.channels)[0] + 6
     activations = max(tokens * widest * width, size[0] * size[1] * channels * plan.autoencoder_dtype.itemsize)
+    activations += max(room(block, plan) for block in (*blocks, *layers))
     return Bytes(
         transformer=inside_transformer + around_transformer,
         text_encoder=inside_text + around_text,
@@ -115,10 +116,28 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
 
 
 def weight(block: nn.Module, plan: OptimizationPlan) -> int:
-    """Bytes of a block whose Linears the plan replaces."""
-    narrow = plan.linear in {Int8Linear, Fp8Linear}
-    linears = sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear))
-    return linears * (1 if narrow else plan.dtype.itemsize) + (numbers(block) - linears) * plan.dtype.itemsize
+    """Bytes of a block whose Linears the plan replaces, of a checkpoint in bf16, as all are published."""
+    linears = [m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear)]
+    inside = sum(count * itemsize(count, plan) for count in linears)
+    return inside + (numbers(block) - sum(linears)) * plan.dtype.itemsize
+
+
+def itemsize(count: int, plan: OptimizationPlan) -> int:
+    """Bytes of each number of a weight that has so many, in a layer of the plan's kind."""
+    if plan.linear in {Int8Linear, Fp8Linear}:
+        return 1
+    return torch.bfloat16.itemsize if stays(count, plan) else plan.dtype.itemsize
+
+
+def stays(count: int, plan: OptimizationPlan) -> bool:
+    """Whether a weight of so many numbers is kept as the checkpoint holds it, and widened for each product."""
+    return plan.linear in {WidenedLinear, OneDNNLinear} and count >= LARGE
+
+
+def room(block: nn.Module, plan: OptimizationPlan) -> int:
+    """Bytes that the largest widened weight of a block takes for the time of its product."""
+    counts = (m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear))
+    return max((count * plan.dtype.itemsize for count in counts if stays(count, plan)), default=0)
 
 
 def numbers(module: nn.Module) -> int:

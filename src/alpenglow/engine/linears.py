@@ -3,6 +3,8 @@
 Each takes over a plain Linear's weight and has a slow twin in the tests: the same arithmetic, spelled out.
 """
 
+import threading
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,23 +22,60 @@ WIDE, PART = 8192, 1024
 """Inputs above which the maximum of a row is found in parts of so many."""
 
 
-class OneDNNLinear(nn.Linear):
-    """fp32 by oneDNN instead of MKL, which takes AVX2 on processors that are not Intel's: 2.3x on a Zen 5.
+LARGE = 2**22
+"""Numbers of a weight from which on it pays to keep it as the checkpoint holds it: a few hundred tokens are multiplied
+by so many, and widening them takes a few percent of that. The demo's are smaller, and its pictures too."""
 
-    The weight stays as it is, mapped from its file.
+
+class WidenedLinear(nn.Linear):
+    """Products in fp32 of a weight that, where it is LARGE, stays in the checkpoint's bf16, mapped from its file.
+
+    It is widened for each product, which rounds nothing: half the memory for the same bits, and pages that the system
+    may take back.
     """
 
     @classmethod
-    def of(cls, linear: nn.Linear) -> "OneDNNLinear":
-        """A view of `linear` with another forward."""
+    def of(cls, linear: nn.Linear, dtype: torch.dtype = torch.float32) -> "WidenedLinear":
+        """`linear` with another forward, for inputs of `dtype`."""
         with torch.device("meta"):
             made = cls(linear.in_features, linear.out_features, bias=linear.bias is not None)
-        made.weight, made.bias = linear.weight, linear.bias
+        weight = linear.weight if linear.weight.numel() >= LARGE else linear.weight.to(dtype)
+        made.weight = nn.Parameter(weight, requires_grad=False)
+        made.bias = None if linear.bias is None else nn.Parameter(linear.bias.to(dtype), requires_grad=False)
         return made
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")  # noqa: SLF001
+        return F.linear(x, self.widened(x.dtype), self.bias)
+
+    def widened(self, dtype: torch.dtype) -> Tensor:
+        """The weight (N, K) in `dtype`, until the next one is widened in this thread."""
+        return self.weight if self.weight.dtype == dtype else ROOM.take(self.weight, dtype)
+
+
+class OneDNNLinear(WidenedLinear):
+    """By oneDNN instead of MKL, which takes AVX2 on processors that are not Intel's: 2.3x on a Zen 5."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., K) -> (..., N)."""
+        return torch.ops.mkldnn._linear_pointwise(x, self.widened(x.dtype), self.bias, "none", [], "")  # noqa: SLF001
+
+
+class Room(threading.local):
+    """A thread's memory for one widened weight: taken anew each time, its pages would cost more than the widening."""
+
+    def __init__(self) -> None:
+        self._numbers = torch.empty(0)
+
+    def take(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """A copy in `dtype`, over the one before."""
+        if self._numbers.numel() < weight.numel() or self._numbers.dtype != dtype:
+            with torch.inference_mode(mode=False):  # or it could be written to in that mode alone
+                self._numbers = torch.empty(weight.numel(), dtype=dtype)
+        return self._numbers[: weight.numel()].view(weight.shape).copy_(weight)
+
+
+ROOM = Room()
 
 
 class Int8Linear(nn.Module):
@@ -55,11 +94,11 @@ class Int8Linear(nn.Module):
         self._packed = torch.ops.onednn.qlinear_prepack(quantised, None)
 
     @classmethod
-    def of(cls, linear: nn.Linear) -> "Int8Linear":
-        """Quantise and pack the weight of `linear`; outputs have its dtype."""
+    def of(cls, linear: nn.Linear, dtype: torch.dtype | None = None) -> "Int8Linear":
+        """Quantise and pack the weight of `linear`; outputs have `dtype`, or its own."""
         quantised, scale = quantise_int8(linear.weight)
         bias = None if linear.bias is None else linear.bias.float()
-        return cls(quantised, scale[:, 0], bias, linear.weight.dtype)
+        return cls(quantised, scale[:, 0], bias, dtype or linear.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
@@ -116,10 +155,10 @@ class Fp8Linear(nn.Module):
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
     @classmethod
-    def of(cls, linear: nn.Linear) -> "Fp8Linear":
-        """Quantise the weight of `linear`, where it is; outputs have its dtype."""
+    def of(cls, linear: nn.Linear, dtype: torch.dtype | None = None) -> "Fp8Linear":
+        """Quantise the weight of `linear`, where it is; outputs have `dtype`, or its own."""
         quantised, scale = quantise_fp8(linear.weight)
-        return cls(quantised, scale, linear.bias, linear.weight.dtype)
+        return cls(quantised, scale, linear.bias, dtype or linear.weight.dtype)
 
     @classmethod
     def stored(cls, linear: StoredFp8Linear, dtype: torch.dtype) -> "Fp8Linear":

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from alpenglow.engine.device import features, give_back_large_tensors
-from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear
+from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear, WidenedLinear
 from alpenglow.engine.norms import ChannelsLastGroupNorm
 from alpenglow.engine.offload import Offload, arrange
 from alpenglow.errors import SettingsError
@@ -20,6 +20,7 @@ from alpenglow.models.autoencoder import ResnetBlock, Upsample
 from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.weights.networks import Networks
 
+FastLinear = WidenedLinear | Int8Linear | Fp8Linear
 Precision = Literal["auto", "exact", "bf16", "int8", "fp8"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
@@ -36,8 +37,15 @@ class OptimizationPlan:
     precision: str
     dtype: torch.dtype
     autoencoder_dtype: torch.dtype
-    linear: type[OneDNNLinear | Int8Linear | Fp8Linear] | None = None
+    linear: type[FastLinear] | None = None
     compile: bool = False
+
+    @property
+    def read_as(self) -> torch.dtype | None:
+        """What weights are cast to as they are read. None where `linear` takes them as the checkpoint holds them: cast
+        first, all of them would be there in fp32 at once.
+        """
+        return self.dtype if self.linear in {None, Fp8Linear} else None
 
     def staging(self, device: torch.device, offload: Offload = "none") -> torch.device:
         """Where weights are read to: quantised layers move on one by one, and what is away never goes there whole."""
@@ -63,7 +71,7 @@ def choose(precision: str, device: torch.device) -> OptimizationPlan:
     dtype = torch.bfloat16 if kind != "cpu" or "bf16" in has else torch.float32
     match precision, kind:
         case "exact", "cpu":
-            linear = OneDNNLinear if "mkl is slow" in has else None
+            linear = OneDNNLinear if "mkl is slow" in has else WidenedLinear
             return OptimizationPlan("exact", torch.float32, torch.float32, linear)
         case "exact", _:
             return OptimizationPlan("exact", torch.bfloat16, torch.bfloat16)
@@ -101,7 +109,9 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
     replace_stored(networks.transformer, plan)
     if plan.linear is not None:
         for block in blocks_of(networks):
-            replace_linears(block, plan.linear, device if offload == "none" else torch.device("cpu"))
+            replace_linears(block, plan.linear, device if offload == "none" else torch.device("cpu"), plan.dtype)
+        if plan.read_as is None:
+            cast_rest(networks, plan.linear, plan.dtype)
     arrange(networks, offload, device)
     if plan.dtype != torch.float32:
         networks.transformer.time_in.float()  # bf16 would move the timesteps; its output is kept, so it costs nothing
@@ -159,13 +169,24 @@ def replace_stored(module: nn.Module, plan: OptimizationPlan) -> None:
             module.set_submodule(name, Fp8Linear.stored(child, plan.dtype) if fp8 else child.plain(plan.dtype))
 
 
-def replace_linears(module: nn.Module, kind: type[OneDNNLinear | Int8Linear | Fp8Linear], device: torch.device) -> None:
-    """Put a layer of `kind` in the place of every Linear below `module`, one at a time to hold but one copy."""
+def replace_linears(module: nn.Module, kind: type[FastLinear], device: torch.device, dtype: torch.dtype) -> None:
+    """Put a layer of `kind` in the place of every Linear below `module`, one at a time to hold but one copy. `dtype` is
+    that of what goes in and comes out.
+    """
     for name, child in list(module.named_children()):
         if type(child) is nn.Linear:
-            setattr(module, name, kind.of(child.to(device)).requires_grad_(requires_grad=False))
+            setattr(module, name, kind.of(child.to(device), dtype).requires_grad_(requires_grad=False))
         else:
-            replace_linears(child, kind, device)
+            replace_linears(child, kind, device, dtype)
+
+
+def cast_rest(networks: Networks, kind: type[FastLinear], dtype: torch.dtype) -> None:
+    """Bring what no layer of `kind` holds to `dtype`, where all was read as the checkpoint has it."""
+    for network in (networks.transformer, networks.text_encoder):
+        for module in network.modules():
+            if not isinstance(module, kind):
+                for parameter in module.parameters(recurse=False):
+                    parameter.data = parameter.data.to(dtype)
 
 
 def short(dtype: torch.dtype) -> str:

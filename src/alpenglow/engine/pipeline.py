@@ -132,7 +132,11 @@ class Pipeline:
         if offload != "none" and chosen.type == "cpu":
             raise SettingsError("Nothing can be offloaded from a CPU: weights lie in its own memory anyway.")
         networks = load_networks(
-            row.architecture, files, plan.dtype, plan.staging(chosen, offload), autoencoder_dtype=plan.autoencoder_dtype
+            row.architecture,
+            files,
+            plan.read_as,
+            plan.staging(chosen, offload),
+            autoencoder_dtype=plan.autoencoder_dtype,
         )
         networks = optimize(networks, plan, chosen, offload)
         return cls(

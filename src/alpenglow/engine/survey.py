@@ -101,7 +101,7 @@ def speed(plan: OptimizationPlan, device: torch.device) -> float:
         nn.Sequential(nn.Linear(width, width, bias=False)).to(device, plan.dtype).requires_grad_(requires_grad=False)
     )
     if plan.linear is not None:
-        replace_linears(layers, plan.linear, device)
+        replace_linears(layers, plan.linear, device, plan.dtype)
     x = torch.randn(rows, width, device=device, dtype=plan.dtype)
     taken = []
     with torch.inference_mode():
