@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from alpenglow.engine.device import features
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
-from alpenglow.engine.optimize import FastLinear, replace_linears
+from alpenglow.engine.optimize import FastLinear, cast_rest, replace_linears
 from alpenglow.models.attention import attention
 from alpenglow.models.transformer import Flux2Transformer
 from contest import flops, geometry, inputs, interleave, machine, medians, random_transformer
@@ -53,11 +53,15 @@ def ladder(plain: Flux2Transformer, side: int) -> dict[str, Call]:
     narrow.time_in.float()
     rungs = {"fp32, plain": step(plain, side, torch.float32, kept=False)}
     rungs["+ modulations kept"] = step(plain, side, torch.float32)
-    rungs["+ oneDNN instead of MKL"] = step(replaced(plain, OneDNNLinear), side, torch.float32)
-    rungs["bf16, torch's attention"] = step(narrow, side, torch.bfloat16, attend=torch_attention)
-    rungs["+ attention by heads"] = step(narrow, side, torch.bfloat16)
+    rungs["+ oneDNN instead of MKL"] = step(replaced(plain, OneDNNLinear, torch.float32), side, torch.float32)
+    rungs["+ large weights in bf16"] = step(replaced(narrow, OneDNNLinear, torch.float32), side, torch.float32)
+    if "bf16" in features(CPU):
+        rungs["bf16, torch's attention"] = step(narrow, side, torch.bfloat16, attend=torch_attention)
+        rungs["+ attention by heads"] = step(narrow, side, torch.bfloat16)
     if "vnni" in features(CPU):
-        rungs["+ int8 weights and activations"] = step(replaced(narrow, Int8Linear), side, torch.bfloat16)
+        rungs["+ int8 weights and activations"] = step(
+            replaced(narrow, Int8Linear, torch.bfloat16), side, torch.bfloat16
+        )
     return rungs
 
 
@@ -65,13 +69,14 @@ def torch_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.
     return F.scaled_dot_product_attention(q, k, v)
 
 
-def replaced(network: Flux2Transformer, kind: type[FastLinear]) -> Flux2Transformer:
-    """Another network of the same tensors with other Linears in its blocks."""
+def replaced(network: Flux2Transformer, kind: type[FastLinear], dtype: torch.dtype) -> Flux2Transformer:
+    """Another network of the same tensors with other Linears in its blocks, which computes in `dtype`."""
     with torch.device("meta"):
         made = Flux2Transformer(network.config)
     made.load_state_dict(network.state_dict(), assign=True)
     for blocks in (made.double_blocks, made.single_blocks):
-        replace_linears(blocks, kind, CPU, network.img_in.weight.dtype)
+        replace_linears(blocks, kind, CPU, dtype)
+    cast_rest(made, kind, dtype)
     return made.eval().requires_grad_(requires_grad=False)
 
 

@@ -111,7 +111,8 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
         for block in blocks_of(networks):
             replace_linears(block, plan.linear, device if offload == "none" else torch.device("cpu"), plan.dtype)
         if plan.read_as is None:
-            cast_rest(networks, plan.linear, plan.dtype)
+            cast_rest(networks.transformer, plan.linear, plan.dtype)
+            cast_rest(networks.text_encoder, plan.linear, plan.dtype)
     arrange(networks, offload, device)
     if plan.dtype != torch.float32:
         networks.transformer.time_in.float()  # bf16 would move the timesteps; its output is kept, so it costs nothing
@@ -180,13 +181,12 @@ def replace_linears(module: nn.Module, kind: type[FastLinear], device: torch.dev
             replace_linears(child, kind, device, dtype)
 
 
-def cast_rest(networks: Networks, kind: type[FastLinear], dtype: torch.dtype) -> None:
+def cast_rest(network: nn.Module, kind: type[FastLinear], dtype: torch.dtype) -> None:
     """Bring what no layer of `kind` holds to `dtype`, where all was read as the checkpoint has it."""
-    for network in (networks.transformer, networks.text_encoder):
-        for module in network.modules():
-            if not isinstance(module, kind):
-                for parameter in module.parameters(recurse=False):
-                    parameter.data = parameter.data.to(dtype)
+    for module in network.modules():
+        if not isinstance(module, kind):
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.to(dtype)
 
 
 def short(dtype: torch.dtype) -> str:
