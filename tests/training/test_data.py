@@ -331,9 +331,16 @@ def test_a_place_keeps_its_shape_at_any_time():
     assert (edges[0] & edges[1])[36:].sum() > 0.4 * max(edge[36:].sum() for edge in edges)
 
 
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Picture((("dog", "fluent"), ("rocket", "noto")), "pink"),
+        Picture((("dog", "fluent"),), Scene("hills", "sunset", "clear")),
+    ],
+    ids=["on a colour", "in a scene"],
+)
 @pytest.mark.parametrize(("width", "height", "shrink"), [(512, 512, 2), (1024, 768, 2), (1024, 1024, 4)])
-def test_a_shrunk_picture_is_the_same_at_a_glance(library, width, height, shrink):
-    picture = Picture((("dog", "fluent"), ("rocket", "noto")), "pink")
+def test_a_shrunk_picture_is_the_same_at_a_glance(library, picture, width, height, shrink):
     small = render_picture(picture, library, width, height, shrink)
     assert small.shape == (height // shrink, width // shrink, 3)
     difference = np.abs(glance(small) - glance(render_picture(picture, library, width, height)))

@@ -1,5 +1,6 @@
 """The evaluation recognises what it should and nothing else; the bundled checkpoint draws what it is asked for."""
 
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -22,6 +23,9 @@ from alpenglow.training.questions import (
 from alpenglow.training.scenes import Scene
 from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
 from alpenglow.weights import hub
+
+nearest = partial(score, classify=False)
+"""By the nearest neighbour alone, which takes no training."""
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +96,8 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(TAUGHT)
     for ask in (SETS | OF_ANIMALS_AND_PLANTS | UNTAUGHT).values():
-        questions = list(islice(ask(taught), 40))
-        assert len(questions) > 20
+        questions = list(islice(ask(taught), 21))
+        assert len(questions) == 21
         assert all(key in taught.drawings for question in questions for key in question.right.drawings)
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
 
@@ -103,25 +107,25 @@ def test_questions_ask_for_what_they_expect(library):
     [("fluent", 256, 256), ("noto", 256, 256), ("fluent", 512, 512), ("fluent", 1280, 768)],
 )
 def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, library, style, width, height):
-    """A fourth of the favourites, judged among every thing that the style draws, taught or not."""
-    questions = list(named(library.only(FAVOURITES), style, width, height))[::4]
-    result = score(pipeline, judge, questions)
+    """A fourth of the favourites, or an eighth, judged among every thing that the style draws, taught or not."""
+    questions = list(named(library.only(FAVOURITES), style, width, height))[:: 4 if width < 1280 else 8]
+    result = nearest(pipeline, judge, questions)
     assert result.top1 >= 0.9
     assert result.top5 >= 0.95
 
 
 def test_the_bundled_checkpoint_knows_other_animals_and_plants(pipeline, judge, library):
-    """In the style that goes without saying; they are rough in the others."""
+    """To both judges, in the style that goes without saying; they are rough in the others."""
     result = score(pipeline, judge, list(named(library.only(ANIMALS_AND_PLANTS), "fluent", 256, 256))[::4])
-    assert result.top1 >= 0.9
-    assert result.top5 >= 0.95
+    assert min(result.top1, result.classified1) >= 0.9
+    assert min(result.top5, result.classified5) >= 0.95
 
 
 @pytest.mark.parametrize("style", ["fluent", "noto"])
 def test_the_bundled_checkpoint_follows_the_documented_edit(pipeline, judge, library, style):
     """The subject of image 1 in the style of image 0, most of them pairs that training never showed together."""
     questions = list(restyled(library.only(FAVOURITES), style, 512, 512))[::4]
-    result = score(pipeline, judge, questions)
+    result = nearest(pipeline, judge, questions)
     assert result.top1 >= 0.9
     assert result.top5 >= 0.95
 
@@ -132,6 +136,6 @@ def test_the_bundled_checkpoint_draws_landscapes(pipeline, judge, library):
 
 
 def test_the_bundled_checkpoint_knows_two_animals_side_by_side(pipeline, judge, library):
-    result = score(pipeline, judge, list(pairs(library.only(ANIMALS_AND_PLANTS), 512, 512))[::4])
+    result = nearest(pipeline, judge, list(pairs(library.only(ANIMALS_AND_PLANTS), 512, 512))[::4])
     assert result.top1 >= 0.7
     assert result.top5 >= 0.8

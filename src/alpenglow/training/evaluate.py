@@ -116,7 +116,7 @@ class Judge:
         """Glances at every place of pictures of one layout, (pictures, places, SIDE, SIDE, 3)."""
         key, layout = (width, height, pictures), pictures[0].layout
         if key not in self._looks:
-            shrink = 2 ** int(math.log2(max(1, min(width, height) / 256))) if layout else 1
+            shrink = 2 ** int(math.log2(max(1, min(width, height) / 256)))
             drawn = (
                 render_picture(picture, self.library, width, height, shrink)
                 for picture in track(pictures, f"what there is at {width}x{height}", transient=True)
@@ -143,13 +143,15 @@ def glance(image: RGB) -> NDArray[np.float32]:
     return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / np.float32(255)
 
 
-def score(pipeline: Pipeline, judge: Judge, questions: Sequence[Question], title: str = "pictures") -> Score:
-    """Draw every question, the n-th with seed n, and have it judged."""
+def score(
+    pipeline: Pipeline, judge: Judge, questions: Sequence[Question], title: str = "pictures", *, classify: bool = True
+) -> Score:
+    """Draw every question, the n-th with seed n, and have it judged, by the classifier too unless told otherwise."""
     ranks, classified, errors = [], [], []
     for seed, question in enumerate(track(questions, title, transient=True), 1):
         image = draw(pipeline, question, seed)
         ranks.append(max(judge.ranks(image, question.right)))
-        if question.right.drawings:
+        if classify and question.right.drawings:
             classified.append(max(judge.classified(image, question.right)))
         errors.append(judge.error(image, question.right))
     nearest = (_share(ranks, 1), _share(ranks, 5))

@@ -61,7 +61,7 @@ class Picture:
 
 
 def render_picture(picture: Picture, library: Library, width: int, height: int, shrink: int = 1) -> Pixels:
-    """The pixels: (height, width, 3) uint8, each side divided by `shrink`, which is for drawings on one colour.
+    """The pixels: (height, width, 3) uint8, each side divided by `shrink`.
 
     A scene fills the frame, a single drawing is centred and fits the short side, two share the width, the others lie in
     or about that square; what reaches beyond the frame is cut off. Nothing is drawn larger than LARGEST_CELL allows,
@@ -73,7 +73,7 @@ def render_picture(picture: Picture, library: Library, width: int, height: int, 
         left, top, box = cell(width, height, i, picture.layout, largest, token)
         sprite, inset = cut_out(library.drawings[key], box)
         if isinstance(picture.ground, Scene):
-            top += TOKEN * round((GROUND * height - top - inset - _feet(sprite)) / TOKEN)
+            top += token * round((GROUND * height - top - inset - _feet(sprite)) / token)
         layer = Image.new("RGBA", canvas.size)
         layer.paste(sprite, (left + inset, top + inset))
         canvas = Image.alpha_composite(canvas, layer)
