@@ -100,10 +100,13 @@ def test_everything_but_what_a_layer_keeps_computes_in_the_plans_type(precision)
         assert {p.dtype for p in rest} <= expected
 
 
-def test_pictures_are_the_same_bits_where_large_weights_stay_as_stored(plain, monkeypatch) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_pictures_are_the_same_bits_where_large_weights_stay_as_stored(dtype, tmp_path, monkeypatch) -> None:
+    files = write_fp8(tmp_path) if dtype == torch.float8_e4m3fn else None
+    plain = demo(OptimizationPlan("exact", torch.float32, torch.float32), files)
     monkeypatch.setattr(linears, "LARGE", 2**10)
-    stored = demo(OptimizationPlan("exact", torch.float32, torch.float32, WidenedLinear))
-    assert stored.networks.transformer.single_blocks[0].linear1.weight.dtype == torch.bfloat16
+    stored = demo(OptimizationPlan("exact", torch.float32, torch.float32, WidenedLinear), files)
+    assert stored.networks.transformer.single_blocks[0].linear1.weight.dtype == dtype
     for size in (256, 512):
         request = GenerationRequest("demo", "a red apple", size, size, seed=3)
         assert np.array_equal(stored.draw(request), plain.draw(request))

@@ -28,11 +28,13 @@ by so many, and widening them takes a few percent of that. The demo's are smalle
 
 
 class WidenedLinear(nn.Linear):
-    """Products in fp32 of a weight that, where it is LARGE, stays in the checkpoint's bf16, mapped from its file.
+    """Products in fp32 of a weight that, where it is LARGE, stays as the checkpoint holds it, mapped from its file.
 
-    It is widened for each product, which rounds nothing: half the memory for the same bits, and pages that the system
-    may take back.
+    It is widened for each product, which rounds nothing: half or a quarter of the memory for the same bits, and pages
+    that the system may take back. `scale` is what the numbers of an fp8 weight are to be multiplied by.
     """
+
+    scale: Tensor | None = None
 
     @classmethod
     def of(cls, linear: nn.Linear, dtype: torch.dtype = torch.float32) -> "WidenedLinear":
@@ -44,13 +46,27 @@ class WidenedLinear(nn.Linear):
         made.bias = None if linear.bias is None else nn.Parameter(linear.bias.to(dtype), requires_grad=False)
         return made
 
+    @classmethod
+    def stored(cls, linear: StoredFp8Linear, dtype: torch.dtype = torch.float32) -> "WidenedLinear":
+        """The same of a checkpoint's fp8 layer."""
+        if linear.weight.numel() < LARGE:
+            return cls.of(linear.plain(dtype), dtype)
+        with torch.device("meta"):
+            made = cls(linear.in_features, linear.out_features, bias=False)
+        made.weight = nn.Parameter(linear.weight, requires_grad=False)
+        made.scale = linear.weight_scale
+        return made
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
         return F.linear(x, self.widened(x.dtype), self.bias)
 
     def widened(self, dtype: torch.dtype) -> Tensor:
         """The weight (N, K) in `dtype`, until the next one is widened in this thread."""
-        return self.weight if self.weight.dtype == dtype else ROOM.take(self.weight, dtype)
+        if self.weight.dtype == dtype:
+            return self.weight
+        wide = ROOM.take(self.weight, dtype)
+        return wide if self.scale is None else wide.mul_(self.scale)
 
 
 class OneDNNLinear(WidenedLinear):
@@ -99,6 +115,11 @@ class Int8Linear(nn.Module):
         quantised, scale = quantise_int8(linear.weight)
         bias = None if linear.bias is None else linear.bias.float()
         return cls(quantised, scale[:, 0], bias, dtype or linear.weight.dtype)
+
+    @classmethod
+    def stored(cls, linear: StoredFp8Linear, dtype: torch.dtype) -> "Int8Linear":
+        """The numbers of a checkpoint's fp8 layer, quantised anew; outputs have `dtype`."""
+        return cls.of(linear.plain(torch.float32), dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""

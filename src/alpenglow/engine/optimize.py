@@ -166,8 +166,8 @@ def replace_stored(module: nn.Module, plan: OptimizationPlan) -> None:
     """Give layers that the checkpoint holds in fp8 the form that the plan computes in, one at a time."""
     for name, child in list(module.named_modules()):
         if isinstance(child, StoredFp8Linear):
-            fp8 = plan.linear is Fp8Linear
-            module.set_submodule(name, Fp8Linear.stored(child, plan.dtype) if fp8 else child.plain(plan.dtype))
+            made = plan.linear.stored(child, plan.dtype) if plan.linear else child.plain(plan.dtype)
+            module.set_submodule(name, made)
 
 
 def replace_linears(module: nn.Module, kind: type[FastLinear], device: torch.device, dtype: torch.dtype) -> None:

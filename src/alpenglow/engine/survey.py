@@ -97,9 +97,8 @@ def predict(rows: Sequence[Row], device: torch.device, size: Size, free: int) ->
 def speed(plan: OptimizationPlan, device: torch.device) -> float:
     """Operations a second of the plan's own product, the best of a few."""
     rows, width = (512, 2048) if device.type == "cpu" else (4096, 8192)
-    layers = (
-        nn.Sequential(nn.Linear(width, width, bias=False)).to(device, plan.dtype).requires_grad_(requires_grad=False)
-    )
+    layers = nn.Sequential(nn.Linear(width, width, bias=False)).to(device, plan.read_as or torch.bfloat16)
+    layers.requires_grad_(requires_grad=False)
     if plan.linear is not None:
         replace_linears(layers, plan.linear, device, plan.dtype)
     x = torch.randn(rows, width, device=device, dtype=plan.dtype)
