@@ -16,7 +16,7 @@ def best_device() -> str:
 
 
 def features(device: torch.device) -> frozenset[str]:
-    """What a device has of `vnni`, `bf16`, `fp8` and `mkl is slow`."""
+    """What a device has of `vnni`, `bf16`, `fp8`, `bf16 is slow` and `mkl is slow`."""
     if device.type == "cuda":
         return frozenset({"bf16"} | ({"fp8"} if torch.cuda.get_device_capability(device) >= (8, 9) else set()))
     if device.type != "cpu":
@@ -25,6 +25,7 @@ def features(device: torch.device) -> frozenset[str]:
     found = {
         "vnni": any(has.get(flag) for flag in ("avx512_vnni", "avx_vnni", "amx_int8")),
         "bf16": any(has.get(flag) for flag in ("avx512_bf16", "amx_bf16")),
+        "bf16 is slow": has.get("architecture") == "x86_64" and not (has.get("avx512_bf16") or has.get("amx_bf16")),
         "mkl is slow": bool(has.get("avx512_f")) and "Intel" not in str(has.get("cpu_name", "Intel")),
     }
     return frozenset(name for name, there in found.items() if there)

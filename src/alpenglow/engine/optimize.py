@@ -75,7 +75,7 @@ def choose(precision: str, device: torch.device) -> OptimizationPlan:
             return OptimizationPlan("exact", torch.float32, torch.float32, linear)
         case "exact", _:
             return OptimizationPlan("exact", torch.bfloat16, torch.bfloat16)
-        case "bf16", _:
+        case "bf16", _ if "bf16 is slow" not in has:
             return OptimizationPlan("bf16", torch.bfloat16, torch.bfloat16, compile=kind == "cuda")
         case "int8", "cpu" if "vnni" in has:
             return OptimizationPlan("int8", dtype, dtype, Int8Linear)
@@ -86,7 +86,11 @@ def choose(precision: str, device: torch.device) -> OptimizationPlan:
     raise SettingsError(f"{precision} {LACKING[precision]}, not on this {kind} device.")
 
 
-LACKING = {"int8": "runs on processors with VNNI", "fp8": "runs on NVIDIA GPUs of compute capability 8.9 or newer"}
+LACKING = {
+    "bf16": "runs on processors with AVX512-BF16 or AMX (exact is far faster here, in as much memory)",
+    "int8": "runs on processors with VNNI",
+    "fp8": "runs on NVIDIA GPUs of compute capability 8.9 or newer",
+}
 
 NOTHING: frozenset[str] = frozenset()
 FASTEST_FIRST: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
