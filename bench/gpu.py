@@ -55,7 +55,7 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(best_device() if args.device == "auto" else args.device)
     row, plan = shortened(find(args.row), args.blocks), choose(args.precision, device)
-    networks = random_networks(row, plan.dtype, device)
+    networks = random_networks(row, plan.read_as or torch.bfloat16, device)
     if args.stored_fp8:
         store_in_fp8(networks.transformer.double_blocks)
         store_in_fp8(networks.transformer.single_blocks)
