@@ -74,6 +74,14 @@ def test_a_server_that_cannot_start_is_noticed():
         pass
 
 
+def test_what_the_processor_cannot_is_said_before_a_server_listens(alpenglow, monkeypatch):
+    monkeypatch.setenv("ALPENGLOW_OFFLOAD", "blocks")
+    code, out, said = alpenglow("serve", "--port", "0", "--device", "cpu")
+    assert code == 1
+    assert "Nothing can be offloaded from a CPU" in out + said
+    assert "Traceback" not in said
+
+
 def test_the_server_says_at_start_who_stands_in_and_ends_on_a_signal():
     command = [sys.executable, "-m", "alpenglow.cli.main", "serve", "--port", "0"]
     said = ""

@@ -6,7 +6,7 @@ from pathlib import Path
 from alpenglow.catalogue import ROWS, Row, find
 from alpenglow.engine.engine import Engine, Loader
 from alpenglow.engine.offload import Offload
-from alpenglow.engine.pipeline import Pipeline
+from alpenglow.engine.pipeline import Pipeline, place, plan_for
 from alpenglow.engine.scheduler import Limits
 from alpenglow.errors import WeightsError
 from alpenglow.request import ModelCard
@@ -29,9 +29,11 @@ def assemble(
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
-    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, and WeightsError
-    where a model has no files here.
+    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, WeightsError where a
+    model has no files here, and SettingsError for what the processor cannot; what a GPU cannot shows as it is loaded.
     """
+    if (where := place(device)).type == "cpu":
+        plan_for(where, precision, offload)
     rows = {row: _files(row, models_dir, cache_dir) for row in map(find, models)}
 
     def loader() -> list[Pipeline]:

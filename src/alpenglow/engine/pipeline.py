@@ -83,6 +83,18 @@ class Sample:
         return self.step == self.steps
 
 
+def place(device: str) -> torch.device:
+    """The device of a name; "auto" takes the GPU if there is one."""
+    return torch.device(best_device() if device == "auto" else device)
+
+
+def plan_for(device: torch.device, precision: str, offload: Offload) -> OptimizationPlan:
+    """How to compute there. Raises SettingsError if the device cannot compute so."""
+    if offload != "none" and device.type == "cpu":
+        raise SettingsError("Nothing can be offloaded from a CPU: weights lie in its own memory anyway.")
+    return choose(precision, device)
+
+
 class Pipeline:
     """prepare, then advance until done, then decode."""
 
@@ -127,10 +139,8 @@ class Pipeline:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        chosen = torch.device(best_device() if device == "auto" else device)
-        plan = choose(precision, chosen)
-        if offload != "none" and chosen.type == "cpu":
-            raise SettingsError("Nothing can be offloaded from a CPU: weights lie in its own memory anyway.")
+        chosen = place(device)
+        plan = plan_for(chosen, precision, offload)
         networks = load_networks(
             row.architecture,
             files,
