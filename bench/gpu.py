@@ -19,7 +19,7 @@ from torch import nn
 
 from alpenglow.catalogue import Row, find
 from alpenglow.engine.cost import work
-from alpenglow.engine.device import best_device, describe, wait_for
+from alpenglow.engine.device import describe, device_named, wait_for
 from alpenglow.engine.linears import FP8_MAX
 from alpenglow.engine.optimize import choose, optimize
 from alpenglow.engine.pipeline import Pipeline
@@ -53,9 +53,10 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, help="that many of each kind instead of all: enough to compile them")
     parser.add_argument("--peers", action="store_true", help="diffusers' transformer too, eager and compiled")
     args = parser.parse_args()
-    device = torch.device(best_device() if args.device == "auto" else args.device)
+    device = device_named(args.device)
     row, plan = shortened(find(args.row), args.blocks), choose(args.precision, device)
     networks = random_networks(row, plan.read_as or torch.bfloat16, device)
+    networks.autoencoder.to(plan.autoencoder_dtype)
     if args.stored_fp8:
         store_in_fp8(networks.transformer.double_blocks)
         store_in_fp8(networks.transformer.single_blocks)

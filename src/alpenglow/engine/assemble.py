@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alpenglow.catalogue import ROWS, Row, find
+from alpenglow.engine.device import device_named
 from alpenglow.engine.engine import Engine, Loader
 from alpenglow.engine.offload import Offload
-from alpenglow.engine.pipeline import Pipeline, place, plan_for
+from alpenglow.engine.pipeline import Pipeline, plan_for
 from alpenglow.engine.scheduler import Limits
 from alpenglow.errors import WeightsError
 from alpenglow.request import ModelCard
@@ -32,7 +33,7 @@ def assemble(
     `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, WeightsError where a
     model has no files here, and SettingsError for what the processor cannot; what a GPU cannot shows as it is loaded.
     """
-    if (where := place(device)).type == "cpu":
+    if (where := device_named(device)).type == "cpu":
         plan_for(where, precision, offload)
     rows = {row: _files(row, models_dir, cache_dir) for row in map(find, models)}
 

@@ -117,9 +117,9 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
 
 def weight(block: nn.Module, plan: OptimizationPlan) -> int:
     """Bytes of a block whose Linears the plan replaces, of a checkpoint in bf16, as all are published."""
-    linears = [m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear)]
-    inside = sum(count * itemsize(count, plan) for count in linears)
-    return inside + (numbers(block) - sum(linears)) * plan.dtype.itemsize
+    inside = linears(block)
+    rest = numbers(block) - sum(inside)
+    return sum(count * itemsize(count, plan) for count in inside) + rest * plan.dtype.itemsize
 
 
 def itemsize(count: int, plan: OptimizationPlan) -> int:
@@ -136,8 +136,12 @@ def stays(count: int, plan: OptimizationPlan) -> bool:
 
 def room(block: nn.Module, plan: OptimizationPlan) -> int:
     """Bytes that the largest widened weight of a block takes for the time of its product."""
-    counts = (m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear))
-    return max((count * plan.dtype.itemsize for count in counts if stays(count, plan)), default=0)
+    return max((count * plan.dtype.itemsize for count in linears(block) if stays(count, plan)), default=0)
+
+
+def linears(block: nn.Module) -> list[int]:
+    """How many numbers the weight of each Linear has."""
+    return [m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear)]
 
 
 def numbers(module: nn.Module) -> int:

@@ -15,6 +15,11 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def device_named(name: str) -> torch.device:
+    """Of a setting: "auto" is the best there is."""
+    return torch.device(best_device() if name == "auto" else name)
+
+
 def features(device: torch.device) -> frozenset[str]:
     """What a device has of `vnni`, `bf16`, `fp8`, `bf16 is slow` and `mkl is slow`."""
     if device.type == "cuda":
@@ -22,10 +27,11 @@ def features(device: torch.device) -> frozenset[str]:
     if device.type != "cpu":
         return frozenset({"bf16"})
     has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    bf16 = any(has.get(flag) for flag in ("avx512_bf16", "amx_bf16"))
     found = {
         "vnni": any(has.get(flag) for flag in ("avx512_vnni", "avx_vnni", "amx_int8")),
-        "bf16": any(has.get(flag) for flag in ("avx512_bf16", "amx_bf16")),
-        "bf16 is slow": has.get("architecture") == "x86_64" and not (has.get("avx512_bf16") or has.get("amx_bf16")),
+        "bf16": bf16,
+        "bf16 is slow": has.get("architecture") == "x86_64" and not bf16,
         "mkl is slow": bool(has.get("avx512_f")) and "Intel" not in str(has.get("cpu_name", "Intel")),
     }
     return frozenset(name for name, there in found.items() if there)

@@ -21,7 +21,6 @@ ROWS = 128
 WIDE, PART = 8192, 1024
 """Inputs above which the maximum of a row is found in parts of so many."""
 
-
 LARGE = 2**22
 """Numbers of a weight from which on it pays to keep it as the checkpoint holds it: a few hundred tokens are multiplied
 by so many, and widening them takes a few percent of that. The demo's are smaller, and its pictures too."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
 from alpenglow.engine.conditioning import Conditioning, Seconds, joined
-from alpenglow.engine.device import best_device
+from alpenglow.engine.device import device_named
 from alpenglow.engine.graphs import GraphedTransformer, on_cuda
 from alpenglow.engine.offload import Offload
 from alpenglow.engine.optimize import OptimizationPlan, choose, optimize
@@ -83,11 +83,6 @@ class Sample:
         return self.step == self.steps
 
 
-def place(device: str) -> torch.device:
-    """The device of a name; "auto" takes the GPU if there is one."""
-    return torch.device(best_device() if device == "auto" else device)
-
-
 def plan_for(device: torch.device, precision: str, offload: Offload) -> OptimizationPlan:
     """How to compute there. Raises SettingsError if the device cannot compute so."""
     if offload != "none" and device.type == "cpu":
@@ -139,7 +134,7 @@ class Pipeline:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        chosen = place(device)
+        chosen = device_named(device)
         plan = plan_for(chosen, precision, offload)
         networks = load_networks(
             row.architecture,

@@ -13,7 +13,7 @@ from torch import nn
 
 from alpenglow.catalogue import ROWS, Row, find
 from alpenglow.engine.cost import Size, memory, work
-from alpenglow.engine.device import best_device, describe, features, wait_for
+from alpenglow.engine.device import describe, device_named, features, wait_for
 from alpenglow.engine.device import memory as device_memory
 from alpenglow.engine.offload import OFFLOADS
 from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, choose, replace_linears
@@ -56,7 +56,7 @@ class Survey:
 
 def survey(device: str, size: Size, models: Sequence[str] = ()) -> Survey:
     """Of these models, or of all. Raises UnknownModel."""
-    place = torch.device(best_device() if device == "auto" else device)
+    place = device_named(device)
     free, total = device_memory(place)
     rows = [find(name) for name in models] if models else list(ROWS)
     return Survey(

@@ -78,6 +78,13 @@ NAMED = replace(
 )
 EVERYTHING_COUNTED = (replace(BY_NAME, share=0.54), COUNTED, COPIED, replace(OUTSIDE, share=0.12), LANDSCAPES)
 
+
+def mixed(*, named: float, arranged: float, edited: float, outside: float, landscapes: float) -> tuple[Part, ...]:
+    """All that there is to show, by shares."""
+    parts, shares = (NAMED, ARRANGED, EDITED, OUTSIDE, LANDSCAPES), (named, arranged, edited, outside, landscapes)
+    return tuple(replace(part, share=share) for part, share in zip(parts, shares, strict=True))
+
+
 CURRICULUM = (
     # What words mean is learned soonest from single things, by sampling's first step alone: a prompt with its
     # references means one picture here, so that step can learn all of what they mean, at a quarter of the cost.
@@ -116,23 +123,11 @@ CURRICULUM = (
     # What is new, and what is still wrong, at a lower rate: more of a thing, one on another, and edits with up to four
     # references.
     Stage(
-        (
-            replace(NAMED, share=0.47),
-            replace(ARRANGED, share=0.25),
-            replace(EDITED, share=0.18),
-            replace(OUTSIDE, share=0.04),
-            replace(LANDSCAPES, share=0.06),
-        ),
+        mixed(named=0.47, arranged=0.25, edited=0.18, outside=0.04, landscapes=0.06),
         FlowPlan(steps=5_000, first_alone=1, learning_rate=8e-4, hold=0.5, averaging=0.99, seed=106),
     ),
     Stage(
-        (
-            replace(NAMED, share=0.5),
-            replace(ARRANGED, share=0.12),
-            replace(EDITED, share=0.16),
-            replace(OUTSIDE, share=0.1),
-            replace(LANDSCAPES, share=0.12),
-        ),
+        mixed(named=0.5, arranged=0.12, edited=0.16, outside=0.1, landscapes=0.12),
         FlowPlan(steps=4_000, first_alone=0.3, learning_rate=6e-4, hold=0.1, averaging=0.995, seed=107),
     ),
 )

@@ -56,7 +56,7 @@ class Drawing:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Library:
     """Every concept by name and every drawing by (concept name, style), in the order of Unicode's charts."""
 

@@ -28,8 +28,13 @@ def beside_by_name(left: Concept, right: Concept, rng: np.random.Generator) -> s
 
 def together(number: int, rng: np.random.Generator) -> str:
     """Three or four references in one picture, in their order."""
+    return finish(choose(rng, TOGETHER).format(images=enumerated(number)), rng)
+
+
+def enumerated(number: int) -> str:
+    """Of several references: "image 0, image 1 and image 2"."""
     *first, last = (f"image {i}" for i in range(number))
-    return finish(choose(rng, TOGETHER).format(images=f"{', '.join(first)} and {last}"), rng)
+    return f"{', '.join(first)} and {last}"
 
 
 def shift(direction: str, rng: np.random.Generator) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import cycle, islice
 
 from alpenglow.request import RGB
@@ -16,7 +16,7 @@ from alpenglow.training.captions import (
     plural,
 )
 from alpenglow.training.drawings import STYLES, Library
-from alpenglow.training.instructions import DIRECTIONS
+from alpenglow.training.instructions import DIRECTIONS, enumerated
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 
@@ -131,11 +131,10 @@ def moved_by_name(library: Library, width: int, height: int) -> Iterator[Questio
 def gathered(library: Library, number: int, width: int, height: int) -> Iterator[Question]:
     """So many references in one picture: every thing and the next ones."""
     names = list(library.concepts)
-    *first, last = (f"image {i}" for i in range(number))
     for i in range(len(names)):
         keys = tuple((names[(i + k) % len(names)], "noto") for k in range(number))
         references = tuple(reference(key, library, width) for key in keys)
-        yield Question(f"put {', '.join(first)} and {last} together", width, height, Picture(keys), references)
+        yield Question(f"put {enumerated(number)} together", width, height, Picture(keys), references)
 
 
 def shifted(library: Library, width: int, height: int) -> Iterator[Question]:
@@ -168,8 +167,9 @@ def side_by_side(left: str, right: str) -> Picture:
     return Picture(((left, DEFAULT_STYLE), (right, DEFAULT_STYLE)))
 
 
+@lru_cache(maxsize=16)
 def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
-    """A drawing as large as in a picture of this width."""
+    """A drawing as large as in a picture of this width. Kept for the next questions, which show it again."""
     return render_picture(Picture((key,)), library, min(width, LARGEST_CELL), min(width, LARGEST_CELL))
 
 
