@@ -57,6 +57,13 @@ def test_every_step_of_a_recorded_memory(pair: Pair, references: list[Tensor], m
 
 
 @torch.inference_mode()
+def test_a_memory_holds_what_it_says(pair: Pair, references: list[Tensor]) -> None:
+    """No view of a layer's whole output, which would stay with it."""
+    memory = record(pair[0], references)
+    assert memory.bytes == sum(t.untyped_storage().nbytes() for layer in memory.layers for t in layer)
+
+
+@torch.inference_mode()
 def test_the_memory_is_not_the_ordinary_path(pair: Pair, references: list[Tensor]) -> None:
     """An ordinary forward modulates references with the step's time and lets them look around: other velocities."""
     ours, _ = pair

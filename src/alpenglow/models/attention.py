@@ -106,7 +106,7 @@ class ReferenceMemory:
 
     def record(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend as usual and keep this block's keys (after norm and rotation) and values."""
-        self.layers.append((k, v))
+        self.layers.append((k, v.contiguous()))  # a view would keep all of the layer's output that it is cut from
         return attention(q, k, v)
 
     def recorder(self) -> Attend:
