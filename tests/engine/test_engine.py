@@ -1,9 +1,11 @@
 """The loop: joining between steps, cancelling, failing without harm to others, opening and closing."""
 
 import asyncio
+import gc
 import re
 import threading
 import time
+import weakref
 from threading import Semaphore
 
 import numpy as np
@@ -126,6 +128,25 @@ def test_a_cancelled_job_frees_its_place_at_once(pipeline):
     first.cancel()
     engine.submit(ask(1))
     assert engine.status().queued == 1
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_an_answer_keeps_nothing_of_the_job(pipeline, cancelled):
+    """Not even until the garbage collector comes by, which sees no pressure on the device's memory."""
+    engine, reference = loaded(pipeline), np.zeros((16, 16, 3), np.uint8)
+    future = engine.submit(GenerationRequest("demo", "", 256, 256, seed=0, references=(reference,)))
+    gone = weakref.ref(reference)
+    del reference
+    gc.disable()
+    try:
+        engine.step()
+        if cancelled:
+            future.cancel()
+        run_dry(engine)
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert future.done()
 
 
 def test_a_job_cancelled_during_its_last_forward_is_not_decoded():

@@ -67,7 +67,7 @@ def test_only_the_window_is_prepared():
     jobs[0].sample = jobs[1].sample = Sample()
     assert queue.admit() == []
     assert (queue.prepared, len(queue)) == (2, 5)
-    queue.remove(jobs[0])
+    queue.remove(jobs[0].future)
     assert queue.admit() == [jobs[2]]
 
 
@@ -89,7 +89,7 @@ def test_too_much_predicted_work_is_turned_away_until_some_leaves():
     queue = scheduler(first, max_work=1000)
     with pytest.raises(Overloaded):
         queue.add(second)
-    queue.remove(first)
+    queue.remove(first.future)
     queue.add(second)
     assert list(queue) == [second]
 
@@ -124,8 +124,8 @@ def test_one_job_is_welcome_whatever_its_size():
 def test_removing_twice_frees_the_work_once():
     gone, stays = job(cost=500), job(cost=500)
     queue = scheduler(gone, stays, max_work=1000)
-    queue.remove(gone)
-    queue.remove(gone)
+    queue.remove(gone.future)
+    queue.remove(gone.future)
     with pytest.raises(Overloaded):
         queue.add(job(cost=501))
 
@@ -158,7 +158,7 @@ def test_nobody_starves(arrivals, budget, window):
             deadline[newcomer] = tick + ahead + steps
         for each, (_, cancelled_at) in jobs.items():
             if cancelled_at == tick:
-                queue.remove(each)
+                queue.remove(each.future)
         for each in queue.admit():
             each.sample = jobs[each][0]
         batch = queue.schedule()
@@ -170,5 +170,5 @@ def test_nobody_starves(arrivals, budget, window):
         for each in batch:
             each.sample.step += 1
             if each.sample.done:
-                queue.remove(each)
+                queue.remove(each.future)
                 assert tick <= deadline[each]

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import partial
 from threading import Condition, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
@@ -71,7 +70,7 @@ class Engine:
     def submit(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Future[GenerationResult]:
         """Queue a picture. Cancelling the future frees its place at once and its work at the next step boundary.
 
-        Raises UnknownModel, InvalidInput, Overloaded, or EngineClosed while loading, after a failure and after close.
+        Raises UnknownModel, Overloaded, or EngineClosed while loading, after a failure and after close.
         """
         with self._changed:
             self._check_open()
@@ -82,7 +81,7 @@ class Engine:
             job = Job(request, pipeline, pipeline.cost(request), on_progress)
             self._scheduler.add(job)
             self._changed.notify_all()
-        job.future.add_done_callback(partial(self._leave, job))
+        job.future.add_done_callback(self._leave)
         return job.future
 
     async def generate(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> GenerationResult:
@@ -218,9 +217,10 @@ class Engine:
         for job in jobs:
             job.resolve(error)
 
-    def _leave(self, job: Job, _: Future[GenerationResult]) -> None:
+    def _leave(self, future: Future[GenerationResult]) -> None:
+        """Not told the job: a future keeps its callbacks, and would keep the job with all that it has on the device."""
         with self._changed:
-            self._scheduler.remove(job)
+            self._scheduler.remove(future)
 
     def _abandon(self) -> None:
         with self._changed:

@@ -36,11 +36,8 @@ class Job:
     @property
     def remaining(self) -> int:
         """What is left of the predicted work."""
-        return (
-            self.cost
-            if self.sample is None
-            else self.cost * (self.sample.steps - self.sample.step) // self.sample.steps
-        )
+        sample = self.sample  # read once: other threads ask while the engine's own lets go of it
+        return self.cost if sample is None else self.cost * (sample.steps - sample.step) // sample.steps
 
     @property
     def denoised(self) -> bool:

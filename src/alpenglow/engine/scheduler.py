@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 
 from alpenglow.engine.job import Job
 from alpenglow.errors import Overloaded
+from alpenglow.request import GenerationResult
 
 FADE = 0.9
 """Of an observation's weight at the next one."""
@@ -23,7 +25,7 @@ class Scheduler:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._jobs: dict[Job, None] = {}  # an ordered set: a job may leave from anywhere
+        self._jobs: dict[Future[GenerationResult], Job] = {}  # in order: a job may leave from anywhere
         self._done = self._seconds = 0.0
 
     def add(self, job: Job) -> None:
@@ -33,16 +35,16 @@ class Scheduler:
         late = work > self.limits.max_work or self.seconds(work) > self.limits.max_seconds
         if full or (self._jobs and late):
             raise Overloaded("Capacity temporarily exceeded, please try again.")
-        self._jobs[job] = None
+        self._jobs[job.future] = job
 
-    def remove(self, job: Job) -> None:
-        """Forget a job that has its answer or no longer wants one, wherever it stands. Twice does no harm."""
-        self._jobs.pop(job, None)
+    def remove(self, future: Future[GenerationResult]) -> None:
+        """Forget the job whose answer is there or no longer wanted, wherever it stands. Twice does no harm."""
+        self._jobs.pop(future, None)
 
     @property
     def work(self) -> int:
         """Predicted tokens x steps that are left of all jobs."""
-        return sum(job.remaining for job in self._jobs)
+        return sum(job.remaining for job in self)
 
     def seconds(self, work: float) -> float:
         """How long `work` takes at the pace of late; 0 as long as nothing was observed."""
@@ -75,7 +77,7 @@ class Scheduler:
         """The jobs that have yet to make a step and are not in `batch`, each with how many came before it."""
         return [
             (ahead, job)
-            for ahead, job in enumerate(self._jobs)
+            for ahead, job in enumerate(self)
             if job not in batch and (job.sample is None or job.sample.step == 0)
         ]
 
@@ -85,13 +87,13 @@ class Scheduler:
         return sum(job.sample is not None for job in self._window())
 
     def _window(self) -> Iterator[Job]:
-        return islice(self._jobs, self.limits.max_prepared)
+        return islice(self, self.limits.max_prepared)
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def __iter__(self) -> Iterator[Job]:
-        return iter(self._jobs)
+        return iter(self._jobs.values())
 
 
 @dataclass(frozen=True, slots=True)
