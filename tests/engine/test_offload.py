@@ -66,6 +66,44 @@ def test_two_blocks_are_there_at_most_and_none_afterwards() -> None:
     assert procession.bytes == 2 * (8 * 8 + 8) * 4
 
 
+@pytest.mark.parametrize("failing", [0, 2, 4])
+def test_a_block_that_fails_leaves_the_next_pass_as_it_was(failing) -> None:
+    """As where there is no room for a moment: what was there or on its way goes, and nothing is half there."""
+    blocks = [torch.nn.Linear(8, 8) for _ in range(5)]
+    homes = [block.weight.data_ptr() for block in blocks]
+    there: list[list[int]] = []
+    Procession(blocks, CPU)
+    fail = blocks[failing].register_forward_pre_hook(lambda *_: 1 / 0)
+    for block in blocks:
+        block.register_forward_pre_hook(
+            lambda *_: there.append([n for n in range(5) if blocks[n].weight.data_ptr() != homes[n]])
+        )
+
+    def run() -> torch.Tensor:
+        y = torch.ones(2, 8)
+        for block in blocks:
+            y = block(y)
+        return y
+
+    with pytest.raises(ZeroDivisionError):
+        run()
+    fail.remove()
+    there.clear()
+    first = run()
+    assert there == [[0, 1], [1, 2], [2, 3], [3, 4], [4]]
+    assert torch.equal(first, run())
+
+
+def test_a_visitor_comes_whole_or_not_at_all() -> None:
+    module = torch.nn.Linear(4, 4)
+    visitor = Visitor(module, CPU)
+    visitor._homes[1] = (module, "bias", torch.empty(0, device="meta"))  # what cannot be copied, after what can
+    weight = module.weight.data_ptr()
+    with pytest.raises(NotImplementedError):
+        visitor.come()
+    assert module.weight.data_ptr() == weight
+
+
 def test_a_visitor_says_what_it_weighs_and_leaves_no_copy() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4))
     visitor = Visitor(module, CPU)

@@ -35,9 +35,10 @@ class Visitor:
         return sum(home.numel() * home.element_size() for _, _, home in self._homes)
 
     def come(self) -> None:
-        """Copy every tensor onto the device, behind the host's back where it is a GPU."""
-        for owner, name, home in self._homes:
-            self._put(owner, name, home.to(self._device, non_blocking=True, copy=True))
+        """Copy every tensor onto the device, or none if there is no room. Behind the host's back where it is a GPU."""
+        copies = [home.to(self._device, non_blocking=True, copy=True) for _, _, home in self._homes]
+        for (owner, name, _), copy in zip(self._homes, copies, strict=True):
+            self._put(owner, name, copy)
 
     def leave(self) -> None:
         """Forget the copies."""
@@ -66,7 +67,7 @@ class Procession:
         self._left: torch.cuda.Event | None = None
         for number, block in enumerate(blocks):
             block.register_forward_pre_hook(lambda _block, _args, number=number: self._enter(number))
-            block.register_forward_hook(lambda _block, _args, _out, number=number: self._exit(number))
+            block.register_forward_hook(lambda _block, _args, _out, number=number: self._exit(number), always_call=True)
 
     @property
     def bytes(self) -> int:
@@ -75,6 +76,9 @@ class Procession:
         return max(a + b for a, b in zip(sizes, sizes[1:] + sizes[:1], strict=True))
 
     def _enter(self, number: int) -> None:
+        for stray in self._under_way - {number}:  # of a pass that failed before it got there
+            self._visitors[stray].leave()
+        self._under_way &= {number}
         self._send_for(number)
         self._under_way.discard(number)
         if self._lane is not None:
@@ -93,12 +97,12 @@ class Procession:
     def _send_for(self, number: int) -> None:
         if number in self._under_way:
             return
-        self._under_way.add(number)
         if self._left is not None:
             # Asked for long before the device gets there, every block would take memory of its own.
             self._left.synchronize()
         with torch.cuda.stream(self._lane):  # nothing where there is no lane
             self._visitors[number].come()
+        self._under_way.add(number)
 
 
 def arrange(networks: Networks, offload: Offload, device: torch.device) -> None:
