@@ -33,14 +33,14 @@ def test_every_call_gives_what_the_transformer_gives(monkeypatch) -> None:
 
     graphed = GraphedTransformer(transformer, capture)
     monkeypatch.setattr(graphs, "MAX_IMAGE_TOKENS", 20)
-    shapes = [(2, 1, 0), (4, 1, 0), (2, 3, 0), (2, 1, 0), (2, 1, 5), (5, 1, 0), (2, 1, 5)]
+    shapes = [(2, 1, 0), (4, 1, 0), (2, 3, 0), (2, 1, 0), (2, 1, 5), (5, 1, 0), (2, 6, 0), (2, 1, 5)]
     outputs = []
     for seed, (side, batch, references) in enumerate(shapes):
         given, kept = inputs(side, batch, references, seed)
         by = transformer.modulations(given[2])
         expected = transformer(*given, references=kept)
         outputs.append((graphed(*given, references=kept, modulations=by), expected))
-    assert len(captured) == 4, "one for each small shape; the one with 25 tokens is too large"
+    assert len(captured) == 4, "one for each small forward; those of 25 tokens and of 6 rows of 4 are too large"
     for output, expected in outputs:  # compared at the end: a later call must not write into an earlier answer
         assert torch.allclose(output, expected, atol=1e-5)
 

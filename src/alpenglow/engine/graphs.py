@@ -56,7 +56,7 @@ class GraphedTransformer:
         attend: Attend = attention,
     ) -> Tensor:
         """See `Flux2Transformer.forward`. What attends through a memory of references is never recorded."""
-        tokens = img.shape[1] + (0 if references is None else references.shape[1])
+        tokens = img.shape[0] * (img.shape[1] + (0 if references is None else references.shape[1]))
         if tokens > MAX_IMAGE_TOKENS or attend is not attention:
             return self.transformer(
                 img, txt, timestep, rotary, references=references, attend=attend, modulations=modulations
