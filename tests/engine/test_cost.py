@@ -63,7 +63,7 @@ def test_what_is_offloaded_takes_less() -> None:
     bf16 = OptimizationPlan("bf16", torch.bfloat16, torch.bfloat16)
     nine, four = (memory(find(name), bf16, (1024, 1024)) for name in ("klein-9b", "klein-4b"))
     assert nine.on_device("none") > 30e9
-    assert nine.on_device("text_encoder") < 24e9
+    assert nine.on_device("text_encoder") < 21e9
     assert four.on_device("blocks") < 8e9
     int8 = OptimizationPlan("int8", torch.bfloat16, torch.bfloat16, Int8Linear)
     assert memory(find("klein-9b"), int8, (1024, 1024)).on_device("none") < 20e9

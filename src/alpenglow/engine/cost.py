@@ -41,22 +41,25 @@ class Work:
 class Bytes:
     """What weights take by component, and what a picture under way takes beside them, roughly.
 
-    `block` is the largest block: of a model that is streamed, two are there at a time.
+    `block` and `layer` are the largest block of the transformer and the largest layer of the text encoder: of what is
+    streamed, two are there at a time. `around_transformer` and `around_text` are what never leaves.
     """
 
     transformer: int
     text_encoder: int
     autoencoder: int
     block: int
-    embedders: int
+    layer: int
+    around_transformer: int
+    around_text: int
     activations: int
 
     def on_device(self, offload: str) -> int:
         """The most at any time; see `offload.py`."""
         resident = {
             "none": self.transformer + self.text_encoder,
-            "text_encoder": self.transformer + self.embedders + 2 * self.block,
-            "blocks": self.embedders + 2 * self.block,
+            "text_encoder": self.transformer + self.around_text + 2 * self.layer,
+            "blocks": self.around_transformer + self.around_text + 2 * max(self.block, self.layer),
         }
         return resident[offload] + self.autoencoder + self.activations
 
@@ -95,8 +98,7 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
         autoencoder = AutoEncoder(a.autoencoder)
     blocks = [*transformer.double_blocks, *transformer.single_blocks]
     layers: nn.ModuleList = text_encoder.model.layers  # type: ignore[assignment]
-    each = [weight(block, plan) for block in (*blocks, *layers)]
-    inside_transformer, inside_text = sum(each[: len(blocks)]), sum(each[len(blocks) :])
+    of_blocks, of_layers = ([weight(part, plan) for part in parts] for parts in (blocks, layers))
     width = plan.dtype.itemsize
     around_transformer = (numbers(transformer) - sum(map(numbers, blocks))) * width
     around_text = (numbers(text_encoder) - sum(map(numbers, layers))) * width
@@ -106,17 +108,19 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
     activations = max(tokens * widest * width, size[0] * size[1] * channels * plan.autoencoder_dtype.itemsize)
     activations += max(room(block, plan) for block in (*blocks, *layers))
     return Bytes(
-        transformer=inside_transformer + around_transformer,
-        text_encoder=inside_text + around_text,
+        transformer=sum(of_blocks) + around_transformer,
+        text_encoder=sum(of_layers) + around_text,
         autoencoder=numbers(autoencoder) * plan.autoencoder_dtype.itemsize,
-        block=max(each),
-        embedders=around_transformer + around_text,
+        block=max(of_blocks),
+        layer=max(of_layers),
+        around_transformer=around_transformer,
+        around_text=around_text,
         activations=int(activations),
     )
 
 
 def weight(block: nn.Module, plan: OptimizationPlan) -> int:
-    """Bytes of a block whose Linears the plan replaces, of a checkpoint in bf16, as all are published."""
+    """Bytes of a block whose Linears the plan replaces, of a checkpoint in bf16: one in fp8 takes less."""
     inside = linears(block)
     rest = numbers(block) - sum(inside)
     return sum(count * itemsize(count, plan) for count in inside) + rest * plan.dtype.itemsize
