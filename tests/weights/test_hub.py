@@ -7,7 +7,7 @@ import pytest
 
 from alpenglow.errors import WeightsError
 from alpenglow.weights import hub
-from alpenglow.weights.hub import Files, Published, find, sha256
+from alpenglow.weights.hub import Files, Published, find
 
 KLEIN = Published("black-forest-labs/FLUX.2-klein-9B", "flux-2-klein-9b.safetensors")
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer")
@@ -87,9 +87,3 @@ def test_a_bundled_row_is_found_in_the_package(tmp_path: Path, monkeypatch: pyte
     assert find("demo", None, tmp_path / "models", tmp_path) == Files.in_folder(bundled)
     trained = lay(tmp_path / "models" / "demo", *PARTS)
     assert find("demo", None, tmp_path / "models", tmp_path) == Files.in_folder(trained)
-
-
-def test_sha256_of_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "abc"
-    file.write_bytes(b"abc")
-    assert sha256(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from alpenglow.errors import SettingsError
+
 
 def best_device() -> str:
     """cuda, else mps, else cpu."""
@@ -16,8 +18,21 @@ def best_device() -> str:
 
 
 def device_named(name: str) -> torch.device:
-    """Of a setting: "auto" is the best there is."""
-    return torch.device(best_device() if name == "auto" else name)
+    """Of a setting: "auto" is the best there is. Raises SettingsError for what is no device, or is not here."""
+    if name == "auto":
+        return torch.device(best_device())
+    cards = torch.cuda.device_count()
+    here = ["cpu", *["cuda"][:cards], *(f"cuda:{n}" for n in range(cards))]
+    here += ["mps"] * torch.backends.mps.is_available()
+    if name not in here:
+        raise SettingsError(f"There is no device {name} here: choose one of {', '.join(['auto', *here])}.")
+    return torch.device(name)
+
+
+def make_current(device: torch.device) -> None:
+    """Have this thread's streams and graphs made on the card that a number names: they belong to the current one."""
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
 
 
 def features(device: torch.device) -> frozenset[str]:

@@ -48,8 +48,11 @@ class OptimizationPlan:
         return self.dtype if self.linear in {None, Fp8Linear} else None
 
     def staging(self, device: torch.device, offload: Offload = "none") -> torch.device:
-        """Where weights are read to: quantised layers move on one by one, and what is away never goes there whole."""
-        return torch.device("cpu") if self.linear is Fp8Linear or offload != "none" else device
+        """Where weights are read to. Quantised layers move on one by one, what is away never goes there whole, and fp8
+        is unknown to Metal.
+        """
+        first = self.linear is Fp8Linear or offload != "none" or device.type == "mps"
+        return torch.device("cpu") if first else device
 
     def __str__(self) -> str:
         """Such as `int8: Int8Linear in bf16`."""

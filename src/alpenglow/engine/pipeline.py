@@ -13,7 +13,7 @@ from torch import Tensor
 from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
 from alpenglow.engine.conditioning import Conditioning, Seconds, joined
-from alpenglow.engine.device import device_named
+from alpenglow.engine.device import device_named, make_current
 from alpenglow.engine.graphs import GraphedTransformer, on_cuda
 from alpenglow.engine.offload import Offload
 from alpenglow.engine.optimize import OptimizationPlan, choose, optimize
@@ -112,7 +112,8 @@ class Pipeline:
         graphs = self.device.type == "cuda" and not tiled  # what is offloaded has no fixed place to be recorded at
         self.forward = GraphedTransformer(networks.transformer, on_cuda) if graphs else networks.transformer
         self.plan = plan or choose("exact", self.device)
-        self.conditioning = Conditioning(row, networks, cache_bytes or (KV_CACHE_BYTES if row.kv else CACHE_BYTES))
+        usual = KV_CACHE_BYTES if row.kv else CACHE_BYTES
+        self.conditioning = Conditioning(row, networks, usual if cache_bytes is None else cache_bytes)
 
     @classmethod
     def load(
@@ -136,6 +137,7 @@ class Pipeline:
             torch.set_num_threads(threads)
         chosen = device_named(device)
         plan = plan_for(chosen, precision, offload)
+        make_current(chosen)
         networks = load_networks(
             row.architecture,
             files,
@@ -246,7 +248,8 @@ class Pipeline:
         """A small picture of where the latents are headed: for samples with `previews`, once a step is made."""
         if sample.clean is None:
             return None
-        latents = shrink(to_latents(sample.clean, *sample.grid), PREVIEW_SIDE // self.row.grid)
+        # On the CPU: Metal averages only what divides evenly, and there are few numbers.
+        latents = shrink(to_latents(sample.clean, *sample.grid).cpu(), PREVIEW_SIDE // self.row.grid).to(self.device)
         width, height = sample.size
         return self._decode(
             latents,

@@ -1,6 +1,5 @@
 """Where a checkpoint lies on this machine. Offline: nothing is fetched, the environment is not read."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +70,6 @@ def find(
         except WeightsError:
             continue
     return None
-
-
-def sha256(file: Path) -> str:
-    """Hexadecimal digest of a file, read in pieces."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _snapshots(repo: str, cache_dir: Path) -> Iterator[Path]:
