@@ -6,7 +6,7 @@ from alpenglow.imaging import MEDIA_TYPES, ImageFormat
 
 JSON = "application/json"
 
-_RANGE = re.compile(r"\s*(?P<type>[^\s;,]+)\s*(?:;[^,]*?\bq\s*=\s*(?P<q>[01](?:\.\d{0,3})?))?[^,]*", re.ASCII)
+_RANGE = re.compile(r"(?P<type>[^\s;,]+)\s*(?:;[^,]*?\bq\s*=\s*(?P<q>[01](?:\.\d{0,3})?))?[^,]*", re.ASCII)
 
 
 def preferred_image(accept: str) -> ImageFormat | None:
