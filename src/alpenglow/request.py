@@ -111,6 +111,12 @@ class ModelCard:
     licence_url: str
     answered_by: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called: its row, its name in the API, that without `@cf/`, as gateways do, its last part."""
+        path = self.api_name.removeprefix("@cf/")
+        return self.row, self.api_name, path, path.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class CacheStatus:

@@ -18,6 +18,7 @@ from alpenglow.errors import (
     AlpenglowError,
     EngineClosed,
     EngineFailure,
+    EngineStopped,
     InvalidInput,
     Overloaded,
     UnknownModel,
@@ -388,7 +389,7 @@ def test_a_failed_load_is_explained_to_whoever_started_the_engine_alone(error, s
     with pytest.raises(AlpenglowError, match=sentence):
         engine.wait_until_ready(10)
     assert engine.status().failure == STOPPED
-    with pytest.raises(EngineClosed, match=re.escape(STOPPED)):
+    with pytest.raises(EngineStopped, match=re.escape(STOPPED)):
         engine.submit(ask())
     assert "Traceback" in caplog.text
     engine.close()

@@ -1,4 +1,4 @@
-"""A model by any of its names: the one place where the API compares them."""
+"""A model by any of its names, and those that are told."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from alpenglow.request import ModelCard
 
 
 def find(cards: Sequence[ModelCard], name: str) -> ModelCard:
-    """The card of that name: the catalogue's, the API's, that without `@cf/`, its last part. Raises UnknownModel."""
+    """The card that has that name among its `names`. Raises UnknownModel."""
     for card in cards:
-        if name in {card.row, card.api_name, unprefixed(card), short(card)}:
+        if name in card.names:
             return card
     raise UnknownModel(name)
 

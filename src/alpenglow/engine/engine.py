@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from alpenglow.engine.job import Job
 from alpenglow.engine.scheduler import Limits, Scheduler
-from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, UnknownModel
+from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, EngineStopped, UnknownModel
 from alpenglow.request import CacheStatus, EngineStatus, GenerationRequest, GenerationResult, ModelCard, OnProgress
 
 if TYPE_CHECKING:  # the loop and its tests run without torch
@@ -38,7 +38,7 @@ class Engine:
 
     def __init__(self, models: Sequence[ModelCard], limits: Limits | None = None) -> None:
         self._models = tuple(models)
-        self._cards = {name: card for card in models for name in names(card)}
+        self._cards = {name: card for card in models for name in card.names}
         self._scheduler = Scheduler(limits or Limits())
         self._changed = Condition()  # guards the scheduler and the fields below
         self._pipelines: dict[str, Pipeline] = {}
@@ -70,7 +70,7 @@ class Engine:
     def submit(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Future[GenerationResult]:
         """Queue a picture. Cancelling the future frees its place at once and its work at the next step boundary.
 
-        Raises UnknownModel, Overloaded, or EngineClosed while loading, after a failure and after close.
+        Raises UnknownModel, Overloaded, EngineClosed while loading and after close, or EngineStopped after a failure.
         """
         with self._changed:
             self._check_open()
@@ -225,17 +225,13 @@ class Engine:
     def _abandon(self) -> None:
         with self._changed:
             jobs = list(self._scheduler)
-        self._fail(jobs, EngineClosed(STOPPED if self._failure is not None else "The engine is stopping."))
+        failed = self._failure is not None
+        self._fail(jobs, EngineStopped(STOPPED) if failed else EngineClosed("The engine is stopping."))
 
     def _check_open(self) -> None:
         if self._failure is not None:
-            raise EngineClosed(STOPPED)
+            raise EngineStopped(STOPPED)
         if self._closes_at is not None:
             raise EngineClosed("The engine is stopping.")
         if not self._pipelines:
             raise EngineClosed("The engine is still loading.")
-
-
-def names(card: ModelCard) -> tuple[str, str, str]:
-    """What a model may be called: by its row, by its name in the API, and by that without `@cf/`, as gateways do."""
-    return card.row, card.api_name, card.api_name.removeprefix("@cf/")
