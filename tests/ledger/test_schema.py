@@ -21,6 +21,12 @@ def test_the_migrations_lead_to_the_tables_of_the_code(url):
     engine.dispose()
 
 
+def test_a_file_below_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    connect("sqlite:///~/kept/ledger.db").dispose()
+    assert (tmp_path / "kept" / "ledger.db").exists()
+
+
 def test_many_may_open_an_empty_database_at_once(url):
     with ThreadPoolExecutor(4) as threads:
         ledgers = list(threads.map(lambda _: Ledger.open(url), range(4)))

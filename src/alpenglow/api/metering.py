@@ -12,6 +12,7 @@ Knows nothing of SQL. Without a ledger, prices are told and nothing is kept.
 import asyncio
 import logging
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -175,7 +176,8 @@ class Meter:
 
 def holder(settings: Settings) -> str:
     """What this server's reservations are known by, so that its next start can void those of a killed one."""
-    return f"{settings.server_name}:{settings.port}"
+    # Port 0 is any that is free: the same for all who ask so.
+    return f"{settings.server_name}:{settings.port or f'process {os.getpid()}'}"
 
 
 class Metered:

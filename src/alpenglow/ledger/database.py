@@ -97,8 +97,9 @@ def _sqlite(address: URL) -> Engine:
     """A file in WAL mode. Transactions that write say so at once, or two of them could wait for each other."""
     if address.database in {None, "", ":memory:"}:
         raise LedgerError("A ledger in memory would forget who paid: name a file, as in sqlite:///ledger.db")
-    Path(address.database or "").expanduser().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address)
+    file = Path(address.database or "").expanduser()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address.set(database=str(file)))
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
