@@ -176,10 +176,16 @@ def terminal_graphics() -> str | None:
 
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address without brackets, means this machine only."""
+    return ipaddress.ip_address(host).is_loopback if is_address(host) else host.lower() == "localhost"
+
+
+def is_address(host: str) -> bool:
+    """Whether `host`, without brackets, is an address and no name."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
-        return host.lower() == "localhost"
+        return False
+    return True
 
 
 def local_ledger() -> SecretStr:

@@ -58,6 +58,14 @@ def test_web_pages_of_this_machine_may(server: LiveServer, origin: str) -> None:
     assert server.http.post(RUN, content=BODY, headers={"origin": origin}).status_code == 200
 
 
+def test_a_page_from_the_very_address_that_is_asked_may(server: LiveServer) -> None:
+    """As in the home network, where the server's own playground is opened by the machine's address."""
+    ours, theirs, name = "192.168.1.5:8770", "192.168.1.6:8770", "rebound.example:8770"
+    for host, page, status in ((ours, ours, 200), (ours, theirs, 403), (name, name, 403)):
+        headers = {"host": host, "origin": f"http://{page}"}
+        assert server.http.post(RUN, content=BODY, headers=headers).status_code == status
+
+
 def test_any_host_header_will_do(server: LiveServer) -> None:
     assert server.http.post(RUN, content=BODY, headers={"host": "workers-binding.ai"}).status_code == 200
 

@@ -7,8 +7,9 @@ Three ways, by what the server was told:
 - With one token set, that token in either form, for any account.
 - Without one, anybody on this machine may ask, with any credentials or none, except a web page of some other site in
   the user's browser: a form post reaches 127.0.0.1 unasked, and a name that resolves to 127.0.0.1 (DNS rebinding) makes
-  it look like the same origin. Both carry an Origin header that is not ours. The Host header proves nothing here:
-  Cloudflare's binding sends its own.
+  it look like the same origin. Both carry an Origin header that is not ours. The Host header alone proves nothing:
+  Cloudflare's binding sends its own. An Origin that is an address, and the one in the Host header, is our own page's:
+  rebinding takes a name.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from alpenglow.errors import (
 )
 from alpenglow.ledger.access import Token
 from alpenglow.ledger.ledger import Ledger
-from alpenglow.settings import Settings, is_loopback
+from alpenglow.settings import Settings, is_address, is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def authenticator(settings: Settings, ledger: Ledger | None = None) -> Authentic
             if not hmac.compare_digest(credentials.secret.encode("latin-1"), token):  # headers travel as latin-1
                 raise credentials.rejection
         else:
-            _check_origin(request.headers.get("origin"), settings.cors_origins)
+            _check_origin(request.headers.get("origin"), request.headers.get("host"), settings.cors_origins)
 
     return authenticate
 
@@ -103,13 +104,14 @@ async def _caller(ledger: Ledger, request: Request) -> Caller:
     return Caller(token, account)
 
 
-def _check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
-    """A page served by this machine itself may ask, from any port."""
+def _check_origin(origin: str | None, asked: str | None, allowed: tuple[str, ...]) -> None:
+    """A page served by this machine itself may ask, from any port, and one from the very address that is asked."""
     if origin is None or origin in allowed or "*" in allowed:
         return
     try:
-        host = urlsplit(origin).hostname
+        page = urlsplit(origin)
+        host = page.hostname or ""
     except ValueError:
-        host = None
-    if host is None or not is_loopback(host):
+        host = ""
+    if not is_loopback(host) and not (is_address(host) and page.netloc == asked):
         raise ForeignOrigin(f"Web pages of {origin} may not call this server; list it in cors_origins or set a token")

@@ -84,7 +84,8 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         console.print(
             "Own weights are loaded by name: alpenglow serve --model klein-9b (see alpenglow models).", soft_wrap=True
         )
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - any address of ours
+    host = f"[{shown}]" if ":" in shown else shown
     console.print(f"Playground: http://{host}:{settings.port}/", soft_wrap=True)
     if settings.ledger_url is not None:
         console.print("Tokens of the ledger are required: alpenglow tokens create ACCOUNT makes one.")
