@@ -53,7 +53,7 @@ class PaintingEngine:
     ready: bool = True
     running: int = 0
     cancelled: int = 0
-    failure: Exception | None = None
+    failure: BaseException | None = None
     stopped: str | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class PaintingEngine:
     async def generate(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> GenerationResult:
         if not self.ready:
             raise EngineClosed("There are no weights")
-        if request.model.removeprefix("@cf/") not in [card.api_name.removeprefix("@cf/") for card in CARDS]:
+        if not any(request.model in card.names for card in CARDS):
             raise UnknownModel(request.model)
         if self.running >= self.capacity:
             raise Overloaded("full")

@@ -1,5 +1,6 @@
 """Every row of the error table over HTTP, told by REST and by the binding."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ TWICE, BAD = "AiError: AiError: ", "AiError: Bad input: "
 class Row(NamedTuple):
     """An error that the engine raises, and what is told of it; `prefix` stands before `description` in the message."""
 
-    error: Exception
+    error: BaseException
     status: int
     code: int
     description: str
@@ -54,6 +55,7 @@ REACHED = [
     ),
     Row(errors.EngineClosed("stopping"), 503, 3040, "stopping"),
     Row(errors.EngineStopped("see the log"), 500, 8007, "see the log"),
+    Row(asyncio.CancelledError(), 503, 3040, "The server is stopping."),
     Row(ClientDisconnect(), 408, 3008, "Request was aborted"),
     Row(errors.EngineFailure("secret"), 500, 8007, "Internal server error", TWICE),
     Row(errors.AlpenglowError("secret"), 500, 8007, "Internal server error", TWICE),

@@ -1,5 +1,6 @@
 """Every bad input: a clear error in the documented envelope, and a server that goes on."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -16,6 +17,8 @@ from PIL import Image
 
 from alpenglow import errors
 from alpenglow.api import envelope
+from alpenglow.api.app import create_app
+from alpenglow.settings import Settings
 from listening import wait_until
 
 BAD = "AiError: Bad input: Error: "
@@ -176,6 +179,21 @@ def test_parts_over_their_limit(server: LiveServer, parts: list[tuple[str, str |
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [(RUN, "prompt"), (RUN, "input_image_0"), ("/v1/images/generations", "prompt"), ("/v1/images/edits", "image")],
+)
+def test_text_of_json_has_the_limits_of_a_form(path: str, name: str) -> None:
+    with serving(max_text_bytes=100, max_image_bytes=200) as live:
+        most = 100 if name == "prompt" else 200
+        fields = {"prompt": "x", name: "é" * (most // 2)}
+        assert live.http.post(path, json=fields).status_code != 413
+        longer = fields[name] + "x"
+        over = live.http.post(path, json=fields | {name: [longer] if name == "image" else longer})
+        assert over.status_code == 413
+        assert f"'/{name}' has more than {most} bytes" in over.text
+
+
 def test_an_unknown_field_may_be_long(server: LiveServer) -> None:
     assert server.http.post(RUN, content=form(("prompt", "x"), ("mask", b"x" * 1_000_000))).status_code == 200
 
@@ -234,6 +252,44 @@ def test_every_error_of_the_tree_has_its_own_row_or_a_parent_with_one() -> None:
     ours_to_blame = {errors.EngineFailure, errors.LedgerError, errors.WeightsError, errors.SettingsError}
     only_parents = {errors.Refused, errors.Limited}
     assert set(tree(errors.AlpenglowError)) - set(envelope.TABLE) <= ours_to_blame | only_parents
+
+
+def test_what_is_under_way_when_the_server_stops_is_told_so() -> None:
+    """The server cancels what does not end in time; without an answer of ours it would send a bare text."""
+
+    async def ask(path: str) -> list[dict]:
+        app, sent = create_app(PaintingEngine(seconds=60), Settings.load({})), []
+        messages = [{"type": "http.request", "body": form(("prompt", "x")), "more_body": False}]
+
+        async def receive() -> dict:
+            return messages.pop() if messages else await asyncio.Event().wait()
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+        task = asyncio.create_task(app(scope | {"headers": [], "http_version": "1.1"}, receive, send))
+        await asyncio.sleep(0.3)
+        task.cancel("the server stops")
+        await task
+        return sent
+
+    start, body = asyncio.run(ask(RUN))
+    assert start["status"] == 503
+    assert json.loads(body["body"])["errors"][0]["code"] == 3040
+    start, *_, last = asyncio.run(ask(RUN.replace("/run/", "/stream/")))
+    assert start["status"] == 200
+    assert last["body"].startswith(b"event: error\n")
+    assert b"The server is stopping." in last["body"]
+    assert not last["more_body"]
+
+
+def test_a_stream_that_the_engine_refuses_has_the_status_of_a_run() -> None:
+    with serving(PaintingEngine(capacity=0)) as live:
+        for path in (RUN, RUN.replace("/run/", "/stream/")):
+            response = live.http.post(path, content=form(("prompt", "x")))
+            assert problem(response)[:2] == (429, 3040)
+            assert "cf-ai-neurons" not in response.headers
 
 
 def test_leaving_cancels_the_work() -> None:

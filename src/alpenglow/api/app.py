@@ -25,7 +25,10 @@ from alpenglow.api import (
     workers_ai,
 )
 from alpenglow.api.auth import authenticator
+from alpenglow.api.forms import RunReader
 from alpenglow.api.metering import NEURONS, Meter, Metered
+from alpenglow.api.openai_forms import ImagesReader
+from alpenglow.api.references import ReferenceReader
 from alpenglow.api.runner import Runner
 from alpenglow.errors import AlpenglowError
 from alpenglow.ledger.ledger import Ledger
@@ -64,10 +67,13 @@ def create_app(
     authenticate = authenticator(settings, ledger)
     meter = Meter(client, settings, ledger)
     engine = Runner(client, settings, meter)
-    app.include_router(workers_ai.routes(settings, engine, authenticate))
-    app.include_router(stream.routes(settings, engine, meter, authenticate))
-    app.include_router(binding.routes(settings, engine, authenticate))
-    app.include_router(openai_images.routes(client, settings, engine, authenticate))
+    references = ReferenceReader(settings.max_reference_pixels, scale_down=not settings.strict)
+    reader = RunReader(settings, references)
+    app.include_router(workers_ai.routes(reader, engine, authenticate))
+    app.include_router(stream.routes(reader, engine, meter, authenticate))
+    app.include_router(binding.routes(reader, engine, authenticate))
+    images = ImagesReader(settings, references)
+    app.include_router(openai_images.routes(client, settings, images, engine, authenticate))
     app.include_router(listing.routes(client, settings, authenticate))
     app.include_router(identity.routes(authenticate))
     if ledger is not None:

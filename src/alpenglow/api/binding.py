@@ -16,17 +16,15 @@ from alpenglow.api.forms import Run, RunInput, RunReader, inner, inner_text, is_
 from alpenglow.api.runner import Runner
 from alpenglow.api.schemas import json_with, plain
 from alpenglow.errors import IncompleteRequest
-from alpenglow.settings import Settings
 
 MODEL = "cf-consn-model-id"
 """Header: the model, after a prefix and a colon where the Worker set one."""
 
 
-def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> APIRouter:
+def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> APIRouter:
     """`/run` and its like, beside which the REST face has room on the same port. Any Host will do."""
     # The voice comes first: a refusal by the authenticator is to be told in it as well.
     router = APIRouter(dependencies=[Depends(_speak), Depends(authenticate)], tags=["binding"])
-    reader = RunReader(settings)
 
     async def read(request: Request, header: str) -> Run:
         model = header.rpartition(":")[2]

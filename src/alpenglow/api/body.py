@@ -43,6 +43,18 @@ class BodyLimits:
     part: Callable[[str], int | None]
     repeated: frozenset[str] = frozenset()
 
+    def check(self, name: str, size: int) -> None:
+        """Raises RequestTooLarge where a part of that name may not have so many bytes."""
+        if (most := self.part(name)) is not None and size > most:
+            raise RequestTooLarge(f"'/{name}' has more than {most:,} bytes")
+
+    def check_texts(self, fields: Fields) -> None:
+        """The same of all text among fields that came as JSON, whose limits are not enforced while it arrives."""
+        for name, value in fields.items():
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, str):
+                    self.check(name, len(one.encode("utf-8", "surrogatepass")))
+
 
 async def read_fields(
     headers: Mapping[str, str], stream: AsyncIterator[bytes], limits: BodyLimits, *, sniff: bool = True
@@ -74,7 +86,7 @@ class MultipartForm:
         self._ended = False
         self._fields: dict[str, bytes | list[bytes]] = {}
         self._name: str | None = None
-        self._limit: int | None = None
+        self._wanted = False
         self._header = self._value = b""
         self._data = bytearray()
         self._parser = MultipartParser(
@@ -105,7 +117,7 @@ class MultipartForm:
         self._parts += 1
         if self._parts > self._limits.parts:
             raise RequestTooLarge(f"the form has more than {self._limits.parts} parts")
-        self._name = self._limit = None
+        self._name, self._wanted = None, False
         self._header = self._value = b""
         self._data = bytearray()
 
@@ -119,18 +131,17 @@ class MultipartForm:
         if self._header.lower() == b"content-disposition":
             name = parse_options_header(self._value)[1].get(b"name", b"")
             self._name = name.decode("utf-8", "replace")
-            self._limit = self._limits.part(self._name)
+            self._wanted = self._limits.part(self._name) is not None
         self._header = self._value = b""
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._limit is None:
+        if self._name is None or not self._wanted:
             return
-        if len(self._data) + end - start > self._limit:
-            raise RequestTooLarge(f"'/{self._name}' has more than {self._limit:,} bytes")
+        self._limits.check(self._name, len(self._data) + end - start)
         self._data += data[start:end]
 
     def _on_part_end(self) -> None:
-        if self._name is None or self._limit is None:
+        if self._name is None or not self._wanted:
             return
         known = self._fields.get(self._name)
         if isinstance(known, list):

@@ -7,6 +7,7 @@ One table, and a Voice for each kind of client that its rows are told to. A requ
 the platform refuses before that (no route, no token) has neither, and `result` is null.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -18,7 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alpenglow import errors
 
@@ -74,7 +75,7 @@ Voice = Callable[[Told], tuple[int, Json]]
 TWICE = "AiError: AiError: "
 NO_KEY = OpenAI("invalid_api_key", 401)
 
-TABLE: Mapping[type[Exception], Answer] = {
+TABLE: Mapping[type[BaseException], Answer] = {
     # The caller can mend it.
     errors.InvalidInput: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
     errors.InvalidImageType: Answer(400, 5004, "{text}"),
@@ -93,6 +94,7 @@ TABLE: Mapping[type[Exception], Answer] = {
     errors.RateLimited: Answer(429, 3021, "{text}", TWICE, openai=OpenAI("rate_limit_exceeded")),
     errors.EngineClosed: Answer(503, 3040, "{text}", openai=OpenAI("unavailable")),
     errors.EngineStopped: Answer(500, 8007, "{text}", openai=OpenAI("unavailable")),
+    asyncio.CancelledError: Answer(503, 3040, "The server is stopping.", openai=OpenAI("unavailable")),
     ClientDisconnect: Answer(408, 3008, "Request was aborted"),
     # It is our fault; what happened is in the log and nowhere else.
     errors.AlpenglowError: Answer(500, 8007, "Internal server error", TWICE),
@@ -194,10 +196,10 @@ def file(request: Request, data: bytes, media_type: str, headers: Mapping[str, s
     return Response(data, 200, {**headers, **ids(request)}, media_type)
 
 
-def failure(request: Request, error: Exception) -> Response:
+def failure(request: Request, error: BaseException) -> Response:
     """Any error as its row of TABLE says; faults of ours are logged with their traceback."""
     row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    if row.status >= 500 and not isinstance(error, errors.EngineClosed):
+    if row.status >= 500 and not isinstance(error, errors.EngineClosed | asyncio.CancelledError):
         logger.error("request %s failed", _request_id(request), exc_info=error)
     return _tell(request, row, str(error))
 
@@ -223,7 +225,7 @@ class LastResort:
     """Middleware that answers what no handler foresaw.
 
     The framework's own last resort answers and raises again, upon which the server closes the connection under the
-    caller's next request.
+    caller's next request. What is cancelled, is so because the server stops and waits no longer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -231,10 +233,17 @@ class LastResort:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI call; only HTTP is answered for."""
+        answered = False
+
+        async def noting(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
-        except Exception as error:
-            if scope["type"] != "http":
+            await self.app(scope, receive, noting)
+        except (Exception, asyncio.CancelledError) as error:
+            if scope["type"] != "http" or answered:
                 raise
             await failure(Request(scope), error)(scope, receive, send)
 

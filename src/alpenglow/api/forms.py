@@ -102,8 +102,8 @@ class Run:
 class RunReader:
     """Reads runs off HTTP requests within the limits of the settings: first the `fields` of a body, then the `run`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._references = ReferenceReader(settings.max_reference_pixels, scale_down=not settings.strict)
+    def __init__(self, settings: Settings, references: ReferenceReader) -> None:
+        self._references = references
         self._strict = settings.strict
 
         def part_limit(name: str) -> int | None:
@@ -123,6 +123,7 @@ class RunReader:
         Raises BadRequest.
         """
         fields = {name: value for source in sources for name, value in source.items() if value is not None}
+        self._limits.check_texts(fields)
         for name, refusal in UNSUPPORTED.items():
             if fields.get(name, False) not in UNASKED:
                 raise refusal(name, model)

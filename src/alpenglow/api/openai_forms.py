@@ -95,8 +95,8 @@ class EditInput(GenerateInput):
 class ImagesReader:
     """Reads OpenAI's requests, as JSON or as forms, within the limits of the settings."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._references = ReferenceReader(settings.max_reference_pixels, scale_down=not settings.strict)
+    def __init__(self, settings: Settings, references: ReferenceReader) -> None:
+        self._references = references
 
         def part_limit(name: str) -> int | None:
             if name in FILES:
@@ -124,6 +124,7 @@ class ImagesReader:
 
     async def _fields(self, request: Request) -> dict[str, object]:
         fields = await read_fields(request.headers, request.stream(), self._limits)
+        self._limits.check_texts(fields)
         return {name: value for name, value in fields.items() if value is not None}
 
 

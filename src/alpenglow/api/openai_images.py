@@ -26,10 +26,11 @@ OPENAIS_OWN = re.compile(r"dall-e-|gpt-image-|chatgpt-image-")
 """Names that many clients send whatever server they are pointed at: answered by the model for unnamed requests."""
 
 
-def routes(client: EngineClient, settings: Settings, runner: Runner, authenticate: Authenticate) -> APIRouter:
+def routes(
+    client: EngineClient, settings: Settings, reader: ImagesReader, runner: Runner, authenticate: Authenticate
+) -> APIRouter:
     """The routes under `/v1`. What names no model is made by the first of the settings' models."""
     router = APIRouter(prefix="/v1", tags=["OpenAI images"], dependencies=[Depends(authenticate)])
-    reader = ImagesReader(settings)
 
     def model(name: str | None) -> str:
         ours = settings.models[0] if name is None or OPENAIS_OWN.match(name) else name

@@ -14,7 +14,7 @@ DECODERS = 2
 
 
 class ReferenceReader:
-    """Decodes references off the event loop, those of a few requests at a time.
+    """Decodes references off the event loop, those of a few requests at a time: one for all faces of a server.
 
     Those larger than the documented square are scaled down to it, or refused.
     """

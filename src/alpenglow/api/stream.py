@@ -16,7 +16,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Annotated
 
@@ -33,15 +33,16 @@ from alpenglow.api.schemas import form_or_json, in_account
 from alpenglow.api.workers_ai import PREFIX
 from alpenglow.imaging import encode
 from alpenglow.request import RGB, Progress
-from alpenglow.settings import Settings
 
 PREVIEW_QUALITY = 85
 
+AT_ONCE = 0.02
+"""Seconds within which the engine says that it takes no more work, or cannot work at all."""
 
-def routes(settings: Settings, runner: Runner, meter: Meter, authenticate: Authenticate) -> APIRouter:
+
+def routes(reader: RunReader, runner: Runner, meter: Meter, authenticate: Authenticate) -> APIRouter:
     """`/client/v4/accounts/{account}/ai/stream/{model}`: beside `run`, whose form it takes."""
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticate), Depends(in_account)], tags=["run"])
-    reader = RunReader(settings)
 
     @router.post("/stream/{model:path}", openapi_extra=form_or_json(RunInput))
     async def stream(
@@ -60,7 +61,9 @@ def routes(settings: Settings, runner: Runner, meter: Meter, authenticate: Authe
 
         (asked,) = await runner.accept(request, read(), deadline)
         asked = replace(asked, generation=replace(asked.generation, previews=previews))
-        return Events(request, _Work(request, runner, meter, asked, deadline))
+        work = _Work(request, runner, meter, asked, deadline)
+        await work.begin()
+        return Events(request, work)
 
     return router
 
@@ -85,42 +88,44 @@ class Events(Response):
             return
 
 
-@dataclass(frozen=True, slots=True)
 class _Work:
     """A run that was accepted, and its events."""
 
-    request: Request
-    runner: Runner
-    meter: Meter
-    asked: Run
-    deadline: float
+    def __init__(self, request: Request, runner: Runner, meter: Meter, asked: Run, deadline: float) -> None:
+        self.request, self.meter, self.asked = request, meter, asked
+        self.began = perf_counter()
+        self.position = runner.waiting()
+        self.told: asyncio.Queue[Progress | None] = asyncio.Queue()
+        self.loop = asyncio.get_running_loop()
+        self.making = self.loop.create_task(runner.follow(request, asked, self._tell, deadline))
+        self.making.add_done_callback(lambda _: self._tell(None))
+
+    def _tell(self, progress: Progress | None) -> None:
+        self.loop.call_soon_threadsafe(self.told.put_nowait, progress)
+
+    async def begin(self) -> None:
+        """Give the engine a moment to refuse. Raises what it refuses with, as long as a status can be told."""
+        await asyncio.wait({self.making}, timeout=AT_ONCE)
+        if self.making.done():
+            self.making.result()
 
     async def events(self) -> AsyncIterator[tuple[bytes, bool]]:
         """Each event as it goes over the wire, and whether it is the last. Raises ClientDisconnect."""
-        began = perf_counter()
-        told: asyncio.Queue[Progress | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        def tell(progress: Progress | None) -> None:
-            loop.call_soon_threadsafe(told.put_nowait, progress)
-
-        if position := self.runner.waiting():
-            yield _event("queued", {"position": position}), False
-        making = asyncio.create_task(self.runner.follow(self.request, self.asked, tell, self.deadline))
-        making.add_done_callback(lambda _: tell(None))
+        if self.position:
+            yield _event("queued", {"position": self.position}), False
         try:
-            while (progress := await told.get()) is not None:
+            while (progress := await self.told.get()) is not None:
                 yield await _progress(progress), False
-            yield _event("result", self._result(await making, perf_counter() - began)), True
+            yield _event("result", self._result(await self.making, perf_counter() - self.began)), True
         except ClientDisconnect:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the envelope knows how to tell it
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the envelope knows how to tell any
             failure = envelope.failure(self.request, error)
             await self.meter.forgive(self.request)
             yield _event("error", json.loads(bytes(failure.body))), True
         finally:
-            making.cancel()
-            await asyncio.gather(making, return_exceptions=True)
+            self.making.cancel()
+            await asyncio.gather(self.making, return_exceptions=True)
 
     def _result(self, picture: Picture, seconds: float) -> dict[str, object]:
         amount = self.request.state.charge.amount

@@ -8,15 +8,13 @@ from alpenglow.api.auth import Authenticate
 from alpenglow.api.forms import Run, RunInput, RunReader, inner, is_proxied, query, text
 from alpenglow.api.runner import Picture, Runner
 from alpenglow.api.schemas import form_or_json, in_account, json_with, plain
-from alpenglow.settings import Settings
 
 PREFIX = "/client/v4/accounts/{account}/ai"
 
 
-def routes(settings: Settings, runner: Runner, authenticate: Authenticate) -> APIRouter:
+def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> APIRouter:
     """The two ways to run a model: its name in the path, or beside its input in the body."""
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticate), Depends(in_account)], tags=["run"])
-    reader = RunReader(settings)
 
     async def read(request: Request, model: str) -> Run:
         runner.expect(model)
