@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from livedemo import serving
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from studio import Studio
 
 from alpenglow.engine.engine import Engine
@@ -14,6 +14,26 @@ def test_an_empty_prompt(studio: Studio) -> None:
     studio.page.click("#generate")
     expect(studio.page.locator("#problem")).to_contain_text("The prompt is empty.")
     expect(studio.page.locator("#prompt")).to_be_focused()
+
+
+def test_generating_before_the_models_are_known(studio: Studio) -> None:
+    """The press is not lost: it is done once the page knows what to ask."""
+    page, held = studio.page, []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/ai/models/search**", hold, times=1)
+    page.goto(studio.url, wait_until="domcontentloaded")
+    page.fill("#prompt", "a dog")
+    page.click("#generate")
+    expect(page.locator("#generate")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert len(held) == 1
+    assert not any("/ai/stream/" in address for address in studio.requests)
+    held[0].continue_()
+    studio.finished()
+    assert [one["prompt"] for one in studio.kept()] == ["a dog"]
 
 
 def test_a_refusal_is_said_in_words_with_the_servers_own_below(studio: Studio) -> None:

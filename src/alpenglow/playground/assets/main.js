@@ -17,29 +17,31 @@ let account,
   models = [],
   current,
   working,
-  thumbs = [];
-
-start();
+  thumbs = [],
+  opened = start();
 wire();
 
+/** Find out who asks and which models there are; whether that went well. */
 async function start() {
   drawHistory();
+  const draft = JSON.parse(localStorage.getItem(DRAFT) ?? "{}");
   try {
     account = await server.account();
     models = await server.models(account);
+    const named = (name) => models.find((model) => model.name === name);
+    $("model").replaceChildren(...models.map(({ name }) => el("option", { value: name }, name.replace("@cf/", ""))));
+    $("model").value = (named(draft.model) ?? named("@cf/black-forest-labs/flux-2-klein-9b") ?? models[0]).name;
+    await choose();
   } catch (error) {
-    if (error.wantsToken) return askToken(server.token() ? "The token is not accepted here." : "");
-    return stage.fail(error);
+    if (error.wantsToken) askToken(server.token() ? "The token is not accepted here." : "");
+    else stage.fail(error);
+    return false;
   }
-  const draft = JSON.parse(localStorage.getItem(DRAFT) ?? "{}");
-  const named = (name) => models.find((model) => model.name === name);
-  $("model").replaceChildren(...models.map(({ name }) => el("option", { value: name }, name.replace("@cf/", ""))));
-  $("model").value = (named(draft.model) ?? named("@cf/black-forest-labs/flux-2-klein-9b") ?? models[0]).name;
-  await choose();
   $("prompt").value ||= draft.prompt ?? "";
   if (draft.fields) form.write(new Map(draft.fields));
   document.body.dataset.ready = "";
   untilReady();
+  return true;
 }
 
 /** Say that the model is being loaded for as long as it is. */
@@ -81,8 +83,8 @@ function asked() {
 }
 
 async function generate() {
-  if (!account) return start();
-  if (working) return;
+  if (!(await opened)) opened = start();
+  if (!(await opened) || working) return;
   const request = asked();
   $("prompt").setAttribute("aria-invalid", String(!request.prompt));
   if (!request.prompt) {
@@ -152,6 +154,7 @@ function show(item) {
 
 /** Fill the form as it was for `item`. */
 async function restore({ request }, { without } = {}) {
+  await opened;
   if (models.some(({ name }) => name === request.model) && $("model").value !== request.model) {
     $("model").value = request.model;
     await choose();
@@ -243,7 +246,7 @@ function wire() {
   $("cancel").addEventListener("click", () => working?.abort());
   $("model").addEventListener("change", choose);
   $("prompt").addEventListener("input", keepDraft);
-  $("code").addEventListener("click", () => code(asked()));
+  $("code").addEventListener("click", async () => (await opened) && code(asked()));
   $("forget").addEventListener("click", async () => {
     if (!confirm("Remove all pictures from this browser?")) return;
     await history.clear();
@@ -255,7 +258,7 @@ function wire() {
     button.addEventListener("click", () => button.closest("dialog").close());
   $("token-form").addEventListener("submit", () => {
     server.keepToken($("token").value.trim());
-    start();
+    opened = start();
   });
   addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]"))
