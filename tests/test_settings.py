@@ -86,9 +86,9 @@ def test_a_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
 def test_the_network_is_refused_without_a_token(host: str) -> None:
     with pytest.raises(SettingsError, match="ALPENGLOW_ALLOW_ANONYMOUS"):
-        Settings.load({"host": host})
-    assert Settings.load({"host": host, "token": "t"}).host == host
-    assert Settings.load({"host": host, "allow_anonymous": True}).host == host
+        Settings.load({"host": host}).check_listening()
+    Settings.load({"host": host, "token": "t"}).check_listening()
+    Settings.load({"host": host, "allow_anonymous": True}).check_listening()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -105,6 +105,11 @@ def test_frozen() -> None:
 def test_the_models_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Settings.load().models_dir == tmp_path / "alpenglow" / "models"
+
+
+def test_a_folder_below_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings.load({"models_dir": "~/models"}).models_dir == tmp_path / "models"
 
 
 def test_hugging_faces_cache_is_where_its_own_tools_keep_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

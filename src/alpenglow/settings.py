@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -149,21 +149,22 @@ class Settings(BaseSettings):
         """`local` is a file of ours in the user's data folder."""
         return local_ledger() if value is not None and value.get_secret_value() == "local" else value
 
-    @model_validator(mode="after")
-    def _one_kind_of_token(self) -> Self:
-        if self.token is not None and self.ledger_url is not None:
-            raise ValueError(f"set {PREFIX}TOKEN or {PREFIX}LEDGER_URL: a ledger has tokens of its own")
-        return self
+    @field_validator("models_dir", "hub_cache_dir")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        """A file has no shell to say what ~ is."""
+        return value.expanduser()
 
-    @model_validator(mode="after")
-    def _anonymous_only_on_loopback(self) -> Self:
+    def check_listening(self) -> None:
+        """Raises SettingsError where a server must not listen so. Other commands do not mind."""
+        if self.token is not None and self.ledger_url is not None:
+            raise SettingsError(f"Set {PREFIX}TOKEN or {PREFIX}LEDGER_URL: a ledger has tokens of its own")
         guarded = self.token is not None or self.ledger_url is not None
         if not guarded and not self.allow_anonymous and not is_loopback(self.host):
-            raise ValueError(
-                f"listening on {self.host} without a token lets anyone on the network use this machine: set "
+            raise SettingsError(
+                f"Listening on {self.host} without a token lets anyone on the network use this machine: set "
                 f"{PREFIX}TOKEN, or {PREFIX}ALLOW_ANONYMOUS=true if that is what you want"
             )
-        return self
 
 
 def terminal_graphics() -> str | None:

@@ -61,7 +61,7 @@ def billed(engine: Engine, tmp_path: Path) -> Iterator[tuple[str, str]]:
 def test_usage_by_day_and_model(billed: tuple[str, str], open_studio: Callable[..., Studio]) -> None:
     url, secret = billed
     page = open_studio(url, "/usage").page
-    expect(page.locator("#said")).to_have_text("This server asks for a token.")
+    expect(page.locator("#said")).to_have_text("This server asks for a token. Enter one to go on.")
     page.get_by_role("textbox", name="Token").fill(secret)
     page.get_by_role("textbox", name="Token").blur()
     expect(page.locator("#figures tbody tr")).to_have_count(2)

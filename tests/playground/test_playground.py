@@ -174,10 +174,42 @@ def test_the_form_is_drawn_from_the_schema_and_kept_over_a_reload(studio: Studio
     page.select_option("#output_format", "png")
     expect(page.get_by_label("Rather be refused than wait.")).not_to_be_checked()
     page.locator("#drawn").get_by_text("512 × 512").click()
-    studio.go()
-    assert page.input_value("#prompt") == "a fox"
-    values = [page.input_value(f"#{name}") for name in ("width", "height", "guidance", "output_format")]
-    assert values == ["512", "512", "3", "png"]
+    for _ in range(2):  # what is shown again is kept again
+        studio.go()
+        assert page.input_value("#prompt") == "a fox"
+        values = [page.input_value(f"#{name}") for name in ("width", "height", "guidance", "output_format")]
+        assert values == ["512", "512", "3", "png"]
+
+
+def test_escape_closes_the_code_and_leaves_the_picture_under_way(studio: Studio, page: Page) -> None:
+    studio.ask("a dog", "1024 × 1024")
+    page.click("#generate")
+    page.get_by_role("button", name="View code").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="The same request")).to_be_hidden()
+    studio.finished()
+
+
+def test_a_picture_that_the_browser_has_no_room_for_is_shown_and_listed(studio: Studio, page: Page) -> None:
+    full = "throw new DOMException('full', 'QuotaExceededError')"
+    page.evaluate(f"() => {{ IDBObjectStore.prototype.add = () => {{ {full} }} }}")
+    studio.generate("a dog")
+    studio.generate("a cat")
+    expect(page.locator("#thumbs button")).to_have_count(2)
+    page.get_by_role("button", name="Show: a dog").click()
+    expect(page.locator("#caption .words")).to_have_text("a dog")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.locator("#thumbs button")).to_have_count(1)
+    assert studio.kept() == []
+
+
+def test_what_is_left_out_of_the_references_is_said(
+    studio: Studio, page: Page, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (note := tmp_path / "note.txt").write_text("no picture")
+    studio.drop("#references", *pictures, pictures[0], pictures[1], pictures[0], note)
+    assert len(studio.names) == 4
+    expect(page.locator("#said")).to_have_text("Left out: 2. Up to 4 pictures can be looked at.")
 
 
 def test_in_strict_mode_the_form_has_the_same_fields(engine: Engine, open_studio: Callable[..., Studio]) -> None:

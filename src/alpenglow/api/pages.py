@@ -64,7 +64,7 @@ def routes(client: EngineClient, settings: Settings) -> APIRouter:
 
     @router.get("/usage")
     async def usage() -> HTMLResponse:
-        return pages.page("usage", here="/usage", ledger=settings.ledger_url is not None)
+        return pages.page("usage", here="/usage")
 
     @router.get("/docs")
     async def reference(request: Request) -> HTMLResponse:

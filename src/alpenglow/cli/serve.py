@@ -69,6 +69,7 @@ def serve(
     given: dict[str, object] = {"host": host, "port": port, "models": model, "ledger_url": ledger, "strict": strict}
     given |= {"device": device, "precision": precision, "solo": solo, "threads": threads}
     settings = Settings.load(given | {"log_level": log_level, "config_file": config})
+    settings.check_listening()
     _listen(settings)
 
 
@@ -86,7 +87,8 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         )
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - any address of ours
     host = f"[{shown}]" if ":" in shown else shown
-    console.print(f"Playground: http://{host}:{settings.port}/", soft_wrap=True)
+    if settings.port:  # else any that is free, which the line about listening names
+        console.print(f"Playground: http://{host}:{settings.port}/", soft_wrap=True)
     if settings.ledger_url is not None:
         console.print("Tokens of the ledger are required: alpenglow tokens create ACCOUNT makes one.")
     elif settings.token is None:

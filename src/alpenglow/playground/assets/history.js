@@ -3,7 +3,7 @@
 const STORE = "pictures";
 
 export class History {
-  /** Opens the database. Where there is none (a private window, say) pictures last as long as the page. */
+  /** Opens the database. Where there is none (a private window, say), or no room, pictures last as long as the page. */
   static async open() {
     const history = new History();
     history.database = await new Promise((resolve) => {
@@ -18,16 +18,16 @@ export class History {
 
   /** All pictures, the newest first. */
   async all() {
-    const found = this.database ? await this.#ask("readonly", (store) => store.getAll()) : [...this.memory];
-    return found.reverse();
+    const stored = this.database ? await this.#ask("readonly", (store) => store.getAll()) : [];
+    return [...stored, ...this.memory].reverse();
   }
 
   /** Gives the id under which it is kept. */
   async add(picture) {
-    if (this.database) return this.#ask("readwrite", (store) => store.add(picture));
-    picture.id = (this.memory.at(-1)?.id ?? 0) + 1;
-    this.memory.push(picture);
-    return picture.id;
+    const stored = this.database && (await this.#ask("readwrite", (store) => store.add(picture)).catch(() => null));
+    if (stored) return stored;
+    this.memory.push({ ...picture, id: -picture.at }); // the database counts from one
+    return -picture.at;
   }
 
   async remove(id) {

@@ -39,6 +39,7 @@ async function start() {
   }
   $("prompt").value ||= draft.prompt ?? "";
   if (draft.fields) form.write(new Map(draft.fields));
+  keepDraft();
   document.body.dataset.ready = "";
   untilReady();
   return true;
@@ -51,7 +52,7 @@ async function untilReady() {
     (said = await server.unready().catch(() => ""));
     await new Promise((resolve) => setTimeout(resolve, 700))
   ) {
-    if (!working) $("said").textContent = `${said}.`;
+    if (!working) $("said").textContent = `${said.replace(/\.$/, "")}.`;
     $("generate").disabled = true;
   }
   if ($("generate").disabled) $("said").textContent = "";
@@ -66,9 +67,10 @@ async function choose() {
   $("model-hint").textContent = own
     ? model.description
     : `Answered by the ${model.weights} checkpoint: its own weights are not loaded here.`;
-  form.draw(await server.fields(account, model.name));
+  const fields = await server.fields(account, model.name);
+  if ($("model").value !== model.name) return; // another one was chosen meanwhile
+  form.draw(fields);
   references.limit = form.references;
-  keepDraft();
 }
 
 /** What the form asks for now. */
@@ -102,15 +104,17 @@ async function generate() {
     await keep(request, result);
   } catch (error) {
     if (error.name === "AbortError") back("Cancelled: nothing was made, and nothing is billed.");
-    else if (error.wantsToken) askToken("The token is not accepted here.");
-    else stage.fail(error);
+    else if (error.wantsToken) {
+      back("");
+      askToken(server.token() ? "The token is not accepted here." : "");
+    } else stage.fail(error);
   } finally {
     working = undefined;
     busy(false);
   }
 }
 
-/** Keep and show what was made. */
+/** Show and keep what was made. */
 async function keep(request, { image, media_type: type, ...result }) {
   const blob = new Blob([Uint8Array.from(atob(image), (character) => character.charCodeAt(0))], { type });
   const { model, prompt, fields } = request;
@@ -123,10 +127,10 @@ async function keep(request, { image, media_type: type, ...result }) {
     at: Date.now(),
     request: { model, prompt, fields: [...sent, ["seed", seed]], references: request.references },
   };
-  current.thumb = await thumbnail(blob);
   form.sawSeed(seed);
-  current.id = await history.add({ ...current });
   show(current);
+  current.thumb = await thumbnail(blob);
+  current.id = await history.add({ ...current });
   drawHistory();
 }
 
@@ -137,8 +141,8 @@ function show(item) {
       references.add([
         new File([blob], `alpenglow-${seed}.${blob.type.split("/")[1].replace("jpeg", "jpg")}`, { type: blob.type }),
       ]),
-    again: (item) => restore(item).then(generate),
-    vary: (item) => restore(item, { without: "seed" }).then(generate),
+    again: (item) => restore(item).then(generate, stage.fail),
+    vary: (item) => restore(item, { without: "seed" }).then(generate, stage.fail),
     seed: ({ seed }) => form.sawSeed(seed, true),
     code: ({ request }) => code(request),
     async remove({ id }) {
@@ -244,7 +248,7 @@ function wire() {
     generate();
   });
   $("cancel").addEventListener("click", () => working?.abort());
-  $("model").addEventListener("change", choose);
+  $("model").addEventListener("change", () => choose().then(keepDraft, stage.fail));
   $("prompt").addEventListener("input", keepDraft);
   $("code").addEventListener("click", async () => (await opened) && code(asked()));
   $("forget").addEventListener("click", async () => {
@@ -261,8 +265,8 @@ function wire() {
     opened = start();
   });
   addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]"))
-      generate();
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) generate();
     if (event.key === "Escape" && working) working.abort();
   });
 }

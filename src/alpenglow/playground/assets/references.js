@@ -9,7 +9,7 @@ export class References {
   /** `insert(name)` puts a name into the prompt; `changed()` is called after every change. */
   constructor(insert, changed) {
     this.pictures = []; // { blob, name, url }
-    this.most = 0;
+    this.most = Infinity; // until it is known: what is given before is kept
     this.insert = insert;
     this.changed = changed;
     this.#listen();
@@ -29,10 +29,12 @@ export class References {
     this.add(pictures.map(({ blob, name }) => new File([blob], name, { type: blob.type })));
   }
 
-  /** Files from the slot `at` on, else behind the last; what is no picture or one too many is left out. */
+  /** Files from the slot `at` on, else behind the last; says how many are left out, as no pictures or too many. */
   add(files, at = this.pictures.length) {
-    for (const file of [...files].filter((file) => file.type.startsWith("image/"))) {
-      if (at >= this.most) break;
+    const taken = [...files].filter((file) => file.type.startsWith("image/")).slice(0, Math.max(0, this.most - at));
+    const left = files.length - taken.length;
+    if (left) $("said").textContent = `Left out: ${left}. Up to ${this.most} pictures can be looked at.`;
+    for (const file of taken) {
       const name = unique(file.name || `pasted.${file.type.split("/")[1]}`, this.pictures.toSpliced(at, 1));
       const replaced = this.pictures[at];
       if (replaced) URL.revokeObjectURL(replaced.url);
@@ -96,12 +98,15 @@ export class References {
       this.add(files);
     });
     // Anywhere on the page, so that a near miss does not open the file in place of the page.
+    const brings = (event) => event.dataTransfer.types.includes("Files"); // and not a word of the prompt
     addEventListener("dragover", (event) => {
+      if (!brings(event)) return;
       event.preventDefault();
       field.classList.add("over");
     });
     addEventListener("dragleave", (event) => event.relatedTarget ?? field.classList.remove("over"));
     addEventListener("drop", (event) => {
+      if (!brings(event)) return;
       event.preventDefault();
       field.classList.remove("over");
       const at = event.target.closest?.("#slots [data-at]")?.dataset.at;

@@ -23,10 +23,10 @@ export async function get(path) {
   return (await answer(path)).json().then((body) => body.result);
 }
 
-/** The sentence why no picture would be made yet, or nothing. */
+/** The sentence why no picture would be made yet, or nothing: also where waiting does not help, as asking tells. */
 export async function unready() {
   const response = await fetch("/readyz");
-  return response.ok ? "" : (await response.json()).errors[0].message;
+  return response.status === 503 ? (await response.json()).errors[0].message : "";
 }
 
 /** The account that pays: the token's first. */

@@ -2,9 +2,11 @@
 
 import { $, el } from "./dom.js";
 import * as server from "./server.js";
+import { inWords } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, BOTTOM] = [900, 300, 64, 34];
+const NO_ROUTE = 7000; // there is none for usage where there is no ledger
 const period = $("period");
 let rows = [];
 
@@ -24,9 +26,10 @@ async function load() {
   } catch (error) {
     rows = [];
     $("token-label").hidden = !error.wantsToken;
-    $("said").textContent = error.wantsToken
-      ? "This server asks for a token."
-      : "This server keeps no ledger, so there is nothing to show. Start it with alpenglow serve --ledger local.";
+    $("said").textContent =
+      error.code === NO_ROUTE
+        ? "This server keeps no ledger, so there is nothing to show. Start it with alpenglow serve --ledger local."
+        : inWords(error).slice(0, 2).join(" ");
   }
   draw();
 }

@@ -2,7 +2,7 @@
 
 const WORDS = {
   3010: ["One of the references is not a picture that can be read.", "PNG, JPEG, WebP, GIF and BMP are understood."],
-  3006: ["The references are too large.", "Smaller files will do: they are scaled to 512 pixels anyway."],
+  3006: ["The request is too large.", "Smaller pictures will do: they are scaled to 512 pixels anyway."],
   3021: ["Too many requests within a minute.", "Wait a moment, then try again."],
   3040: ["The server is busy.", "Other pictures are being made. Try again in a moment."],
   3046: ["It took too long.", "The server gave up. A smaller picture is made faster."],
@@ -22,7 +22,7 @@ const WORDS = {
 
 const FAULTS = [
   [/'\/(\w+)' must be >= (\S+)/, (_, name, least) => `${label(name)} must be at least ${least}.`],
-  [/'\/(\w+)' must be <= (\S+)/, (_, name, most) => `${label(name)} must be at most ${most}.`],
+  [/'\/(\w+)' must be <= ([^\s,]+)/, (_, name, most) => `${label(name)} must be at most ${most}.`],
   [/Length of '\/(\w+)' must be >= 1/, (_, name) => `${label(name)} is empty.`],
   [/required properties at '\/' are '(\w+)'/, (_, name) => `${label(name)} is missing.`],
   [
