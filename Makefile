@@ -8,7 +8,7 @@ READY := .venv/.ready
 .PHONY: help setup demo serve test chromium check bench docs screenshots
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 setup: $(READY)  ## .venv with everything that the other targets use
 

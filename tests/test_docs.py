@@ -64,7 +64,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page, "bash")], ids=lambda page: page.stem)
 def test_the_commands_of_a_page_work(page: Path, server: Server, tmp_path: Path) -> None:
     for name in ("style.png", "subject.png"):
-        shutil.copy(ROOT / "examples" / name, tmp_path)
+        for folder in (tmp_path, tmp_path / "examples"):
+            folder.mkdir(exist_ok=True)
+            shutil.copy(ROOT / "examples" / name, folder)
     (tmp_path / "bin").mkdir()
     for name, module in (("alpenglow", "-m alpenglow.cli.main"), ("python", "")):
         program = tmp_path / "bin" / name
