@@ -28,8 +28,11 @@ def test_one_look_counts_less_than_many():
 def test_a_flow_is_shown_more_of_what_it_draws_worst(small_flow, deck, few, monkeypatch):
     """To a flow that always says zero the error is 1 + the mean square of the latents: light things are worst."""
     monkeypatch.setattr(focusing, "BATCHES", 20)
-    found = focus(small_flow(1), deck, len(few.drawings), torch.ones(1))
+    level = np.ones(len(few.drawings))
+    found, leaning = (focus(small_flow(1), deck, by, torch.ones(1)) for by in (level, 2 * level))
     assert set(found) == set(FOCUSED)
     assert all(((weights >= LEAST) & (weights <= MOST)).all() for weights in found.values())
     light = np.array([deck.composer.layers[256][i, 0].float().square().mean().item() for i in range(len(few.drawings))])
     assert np.corrcoef(found["subject"], light)[0, 1] > 0.5
+    np.testing.assert_array_equal(leaning["subject"], 2 * found["subject"])
+    np.testing.assert_array_equal(leaning["pair"], found["pair"])

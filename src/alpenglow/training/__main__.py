@@ -126,7 +126,8 @@ def train_flow(
     for stage in stages:
         run = Run(folder / f"flow-{RECIPE.flow.index(stage)}")
         if run.steps_done < stage.plan.steps:
-            deck.focus(focus(flow.to(device), deck, len(library.drawings), weights))
+            leaning = np.array([stage.leaning.get(style, 1.0) for _, style in library.drawings])
+            deck.focus(focus(flow.to(device), deck, leaning, weights))
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 

@@ -2,10 +2,11 @@
 
 The bundled flow was not made by the first three, which have not been run whole. It went through twenty-one of commit
 741ef44, over pools of rendered pictures; these say in short what those came to, at about as many steps in all. Then it
-went through the next three, of which two fifths were kept (`--keep 0.6`). The last two have not been run yet.
+went through the next three, of which two fifths were kept (`--keep 0.6`), and through the last (`--keep 0.15`).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from alpenglow.training.batches import Part
 from alpenglow.training.fit_flow import FlowPlan
@@ -13,10 +14,14 @@ from alpenglow.training.fit_flow import FlowPlan
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the flow's training: what is shown, each part by its share, and how it is learned."""
+    """A part of the flow's training: what is shown, each part by its share, and how it is learned.
+
+    `leaning` says how many times as often as by its error alone a style's drawings are shown by themselves.
+    """
 
     parts: tuple[Part, ...]
     plan: FlowPlan
+    leaning: Mapping[str, float] = field(default_factory=dict)
 
 
 THINGS = Part(
@@ -66,23 +71,18 @@ EDITED = Part(
 )
 NAMED = replace(
     BY_NAME,
+    kinds={"subject": 0.6, "pair": 0.08, "restyle": 0.28, "make style": 0.04},
     frames={
-        (256, 256): 0.28,
-        (512, 512): 0.5,
+        (256, 256): 0.32,
+        (512, 512): 0.44,
         (1024, 768): 0.04,
         (768, 1024): 0.02,
-        (1024, 1024): 0.1,
-        (1280, 768): 0.05,
+        (1024, 1024): 0.13,
+        (1280, 768): 0.04,
         (768, 1280): 0.01,
     },
 )
 EVERYTHING_COUNTED = (replace(BY_NAME, share=0.54), COUNTED, COPIED, replace(OUTSIDE, share=0.12), LANDSCAPES)
-
-
-def mixed(*, named: float, arranged: float, edited: float, outside: float, landscapes: float) -> tuple[Part, ...]:
-    """All that there is to show, by shares."""
-    parts, shares = (NAMED, ARRANGED, EDITED, OUTSIDE, LANDSCAPES), (named, arranged, edited, outside, landscapes)
-    return tuple(replace(part, share=share) for part, share in zip(parts, shares, strict=True))
 
 
 CURRICULUM = (
@@ -120,14 +120,17 @@ CURRICULUM = (
         EVERYTHING_COUNTED,
         FlowPlan(steps=2_800, first_alone=0.3, learning_rate=1e-3, hold=0.3, averaging=0.99, seed=105),
     ),
-    # What is new, and what is still wrong, at a lower rate: more of a thing, one on another, and edits with up to four
-    # references.
+    # What is new, and what is still wrong, at a lower rate and with half as many pictures a step, for slow processors:
+    # more of a thing, one on another, edits with up to four references, and the style that is behind.
     Stage(
-        mixed(named=0.47, arranged=0.25, edited=0.18, outside=0.04, landscapes=0.06),
-        FlowPlan(steps=5_000, first_alone=1, learning_rate=8e-4, hold=0.5, averaging=0.99, seed=106),
-    ),
-    Stage(
-        mixed(named=0.5, arranged=0.12, edited=0.16, outside=0.1, landscapes=0.12),
-        FlowPlan(steps=4_000, first_alone=0.3, learning_rate=6e-4, hold=0.1, averaging=0.995, seed=107),
+        (
+            replace(NAMED, share=0.5),
+            replace(ARRANGED, share=0.22),
+            replace(EDITED, share=0.18),
+            replace(OUTSIDE, share=0.04),
+            replace(LANDSCAPES, share=0.06),
+        ),
+        FlowPlan(steps=6_300, batch=4, first_alone=0.88, learning_rate=6e-4, hold=0.4, averaging=0.99, seed=106),
+        leaning={"fxemoji": 1.6},
     ),
 )

@@ -55,9 +55,9 @@ How well: it draws things by their names, in four styles, at 256x256, 512x512 an
 at 1024x768, 768x1024 and 1280x720; pale things are faint, fxemoji is the style that it knows least, the animals and
 plants listed last are rough, restyled most of all. Above 512x512 a thing keeps the size that it has there. At 1920x1080
 things cannot be recognised. Landscapes are clear at 512x512, soft at 1024x768 and 1024x1024, and light and horizon
-beyond; a thing in one is blurred. A reference is recognised on another background, in another place, restyled like
-another one or beside it, at 256x256 and 512x512. Two, three or four of a thing, and a small thing, are blobs. Every
-seed draws nearly the same picture.
+beyond; a thing in one is blurred. A reference is recognised on another background, in another place, moved to a side,
+restyled like another one or beside it, at 256x256 and 512x512. Two of a thing are recognised more often than not; three
+or four, a small thing, and one thing on another are blobs. Every seed draws nearly the same picture.
 
 The things: {favourites}.
 

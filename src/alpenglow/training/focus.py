@@ -25,16 +25,18 @@ BUDGET = 32
 PRIOR = 1.0
 """How many looks at a drawing the mean of its kind counts for, since a few looks tell little."""
 
-LEAST, MOST = 0.5, 3.0
+LEAST, MOST = 0.5, 4.0
 """How much less and more than on average a drawing may be shown: what is known would be forgotten."""
 
 
-def focus(flow: Flow, deck: Deck, drawings: int, weights: Tensor) -> dict[str, NDArray[np.float64]]:
-    """For each kind of FOCUSED how often each of so many drawings should be shown, (drawings,), 1 on average.
+def focus(flow: Flow, deck: Deck, leaning: NDArray[np.float64], weights: Tensor) -> dict[str, NDArray[np.float64]]:
+    """For each kind of FOCUSED how often each drawing should be shown, (drawings,).
 
-    In proportion to the error of sampling's first step, in which the flow has nothing but the prompt and references.
+    In proportion to the error of sampling's first step, in which the flow has nothing but the prompt and references;
+    of single things, times `leaning`, (drawings,).
     """
-    return {kind: _weights(flow, deck, kind, drawings, weights) for kind in FOCUSED}
+    found = {kind: _weights(flow, deck, kind, len(leaning), weights) for kind in FOCUSED}
+    return found | {"subject": found["subject"] * leaning}
 
 
 @torch.no_grad()
