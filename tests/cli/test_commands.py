@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from PIL import Image
 
 from alpenglow.cli.background import serving
 from alpenglow.errors import EngineClosed
+from alpenglow.weights import hub
 
 
 @pytest.mark.parametrize(("name", "image_format"), [("a.jpg", "JPEG"), ("a.PNG", "PNG"), ("a.webp", "WEBP")])
@@ -82,6 +84,13 @@ def test_what_the_processor_cannot_is_said_before_a_server_listens(alpenglow, mo
     assert "Traceback" not in said
 
 
+def test_a_device_that_is_not_here_is_refused_before_a_server_listens(alpenglow):
+    code, out, said = alpenglow("serve", "--port", "0", "--device", "cuda:99")
+    assert code == 1
+    assert "There is no device cuda:99 here: choose one of auto, cpu" in out + said
+    assert "Traceback" not in said
+
+
 def test_the_server_says_at_start_who_stands_in_and_ends_on_a_signal():
     command = [sys.executable, "-m", "alpenglow.cli.main", "serve", "--port", "0"]
     said = ""
@@ -101,10 +110,13 @@ def test_the_server_says_at_start_who_stands_in_and_ends_on_a_signal():
     assert "Traceback" not in said
 
 
-def test_an_engine_that_fails_to_load_is_noticed_at_once():
+def test_an_engine_that_fails_to_load_is_noticed_at_once(monkeypatch, tmp_path):
     """The server listens by then, and would answer 500 for ever: it is not waited for in vain."""
+    torn = shutil.copytree(hub.BUNDLED / "demo", tmp_path / "demo") / "vae" / "diffusion_pytorch_model.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-1000])
+    monkeypatch.setenv("ALPENGLOW_MODELS_DIR", str(tmp_path))
     began = time.monotonic()
-    with pytest.raises(EngineClosed, match="will not be ready: The engine stopped"), serving(["--device", "cuda:99"]):
+    with pytest.raises(EngineClosed, match="will not be ready: The engine stopped"), serving():
         pass
     assert time.monotonic() - began < 60
 
