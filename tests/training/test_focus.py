@@ -8,12 +8,12 @@ from alpenglow.training.focus import FOCUSED, LEAST, MOST, focus, relative
 
 
 def test_weights_follow_the_error_within_bounds():
-    errors, looks = np.array([100.0, 10.0, 1.0, 0.0, 0.0]), np.array([10.0, 10.0, 10.0, 10.0, 0.0])
+    errors, looks = np.array([100.0, 10.0, 1.0, 0.0, 0.0, 0.0]), np.array([10.0, 10.0, 10.0, 10.0, 10.0, 0.0])
     weights = relative(errors, looks)
     assert weights[0] == MOST
-    assert weights[1:4].tolist() == sorted(weights[1:4], reverse=True)
-    assert weights[3] == LEAST
-    assert weights[4] == 1.0  # never looked at
+    assert weights[1:5].tolist() == sorted(weights[1:5], reverse=True)
+    assert weights[4] == LEAST
+    assert weights[5] == 1.0  # never looked at
 
 
 def test_one_look_counts_less_than_many():
