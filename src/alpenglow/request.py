@@ -112,10 +112,24 @@ class ModelCard:
     answered_by: str
 
     @property
+    def path(self) -> str:
+        """`black-forest-labs/flux-2-klein-9b`: its name in the API without `@cf/`, as gateways have it."""
+        return self.api_name.removeprefix("@cf/")
+
+    @property
+    def author(self) -> str:
+        """`black-forest-labs`."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def short(self) -> str:
+        """`flux-2-klein-9b`."""
+        return self.path.rpartition("/")[2]
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """What it may be called: its row, its name in the API, that without `@cf/`, as gateways do, its last part."""
-        path = self.api_name.removeprefix("@cf/")
-        return self.row, self.api_name, path, path.rpartition("/")[2]
+        """All that it may be called."""
+        return self.row, self.api_name, self.path, self.short
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,7 @@ class MultipartForm:
         self._parts = 0
         self._ended = False
         self._fields: dict[str, bytes | list[bytes]] = {}
-        self._name: str | None = None
-        self._wanted = False
+        self._name: str | None = None  # of the part that comes in, if it is wanted
         self._header = self._value = b""
         self._data = bytearray()
         self._parser = MultipartParser(
@@ -117,7 +116,7 @@ class MultipartForm:
         self._parts += 1
         if self._parts > self._limits.parts:
             raise RequestTooLarge(f"the form has more than {self._limits.parts} parts")
-        self._name, self._wanted = None, False
+        self._name = None
         self._header = self._value = b""
         self._data = bytearray()
 
@@ -130,18 +129,18 @@ class MultipartForm:
     def _on_header_end(self) -> None:
         if self._header.lower() == b"content-disposition":
             name = parse_options_header(self._value)[1].get(b"name", b"")
-            self._name = name.decode("utf-8", "replace")
-            self._wanted = self._limits.part(self._name) is not None
+            sent = name.decode("utf-8", "replace")
+            self._name = None if self._limits.part(sent) is None else sent
         self._header = self._value = b""
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name is None or not self._wanted:
+        if self._name is None:
             return
         self._limits.check(self._name, len(self._data) + end - start)
         self._data += data[start:end]
 
     def _on_part_end(self) -> None:
-        if self._name is None or not self._wanted:
+        if self._name is None:
             return
         known = self._fields.get(self._name)
         if isinstance(known, list):

@@ -1,4 +1,4 @@
-"""A model by any of its names, and those that are told."""
+"""A model by any of its names."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,3 @@ def find(cards: Sequence[ModelCard], name: str) -> ModelCard:
         if name in card.names:
             return card
     raise UnknownModel(name)
-
-
-def unprefixed(card: ModelCard) -> str:
-    """`black-forest-labs/flux-2-klein-9b`: the API's name without `@cf/`."""
-    return card.api_name.removeprefix("@cf/")
-
-
-def short(card: ModelCard) -> str:
-    """`flux-2-klein-9b`: the last part of the API's name."""
-    return card.api_name.rpartition("/")[2]
-
-
-def author(card: ModelCard) -> str:
-    """`black-forest-labs`."""
-    return unprefixed(card).rpartition("/")[0]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
-from alpenglow.api.cards import author, find
+from alpenglow.api.cards import find
 from alpenglow.api.forms import SearchInput
 from alpenglow.api.schemas import OUTPUT, in_account, input_schema
 from alpenglow.errors import UnknownModel
@@ -55,7 +55,7 @@ def routes(client: EngineClient, settings: Settings, authenticate: Authenticate)
     @rest.get("/authors/search")
     async def authors(request: Request, wanted: Wanted) -> Response:
         """Who made the models."""
-        names = sorted({author(card) for card in client.models()})
+        names = sorted({card.author for card in client.models()})
         return page(request, [{"name": name} for name in names if wanted.search.lower() in name.lower()], wanted)
 
     @router.get("/to-everything/markdown/supported")
@@ -90,7 +90,7 @@ def _matches(card: ModelCard, wanted: SearchInput) -> bool:
     return (
         wanted.search.lower() in text
         and wanted.task in ("", TASK["name"])
-        and wanted.author.lower() in ("", author(card).lower())
+        and wanted.author.lower() in ("", card.author.lower())
     )
 
 

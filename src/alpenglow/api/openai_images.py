@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
-from alpenglow.api.cards import author, find, short
+from alpenglow.api.cards import find
 from alpenglow.api.openai_forms import EditInput, GenerateInput, ImagesReader
 from alpenglow.api.runner import Picture, Runner
 from alpenglow.api.schemas import form_or_json
@@ -115,4 +115,4 @@ def _image(picture: Picture) -> Image:
 
 def _listed(card: ModelCard) -> Model:
     created = datetime.fromisoformat(card.created_at).replace(tzinfo=UTC)
-    return Model(id=short(card), created=int(created.timestamp()), owned_by=author(card))
+    return Model(id=card.short, created=int(created.timestamp()), owned_by=card.author)
