@@ -40,11 +40,13 @@ export class History {
     if (this.database) await this.#ask("readwrite", (store) => store.clear());
   }
 
+  /** What was asked for is done once the whole transaction is: for lack of room it may fail after the request. */
   #ask(mode, deed) {
     return new Promise((resolve, reject) => {
-      const asked = deed(this.database.transaction(STORE, mode).objectStore(STORE));
-      asked.onsuccess = () => resolve(asked.result);
-      asked.onerror = () => reject(asked.error);
+      const transaction = this.database.transaction(STORE, mode);
+      const asked = deed(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(asked.result);
+      transaction.onabort = () => reject(transaction.error);
     });
   }
 }
