@@ -248,8 +248,7 @@ class Pipeline:
         """A small picture of where the latents are headed: for samples with `previews`, once a step is made."""
         if sample.clean is None:
             return None
-        # On the CPU: Metal averages only what divides evenly, and there are few numbers.
-        latents = shrink(to_latents(sample.clean, *sample.grid).cpu(), PREVIEW_SIDE // self.row.grid).to(self.device)
+        latents = shrink(to_latents(sample.clean, *sample.grid), PREVIEW_SIDE // self.row.grid)
         width, height = sample.size
         return self._decode(
             latents,

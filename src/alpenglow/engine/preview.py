@@ -21,4 +21,5 @@ def shrink(latents: Tensor, longest: int) -> Tensor:
     if scale >= 1:
         return latents
     size = (2 * max(1, round(height * scale)), 2 * max(1, round(width * scale)))
-    return F.pixel_unshuffle(F.adaptive_avg_pool2d(F.pixel_shuffle(latents, 2), size), 2)
+    pixels = F.pixel_shuffle(latents, 2).cpu()  # Metal averages only what divides evenly, and there are few numbers
+    return F.pixel_unshuffle(F.adaptive_avg_pool2d(pixels, size), 2).to(latents.device)
