@@ -69,8 +69,8 @@ def main() -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)  # of the pictures, not of making the networks
     print(f"{facts['device']}, {plan}, product {peak / 1e12:.0f} TFLOP/s\nmeasuring", flush=True)
-    print("| size | references | step | picture | known | TFLOP/s | share of the floor | rivals, step |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| size | references | prepare | step | decode | picture | known | TFLOP/s | of the floor | rivals, step |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for side in args.side:
         for number in args.references:
             facts[f"{side} / {number}"] = case(pipeline, side, number, args, peak, rival)
@@ -83,25 +83,29 @@ def case(
     pipeline: Pipeline, side: int, number: int, args: argparse.Namespace, peak: float, rivals: dict[str, Callable]
 ) -> dict[str, float]:
     """One size and number of references; the first pictures, which compile and record, do not count."""
-    steps: list[float] = []
     for seed in range(3):
-        picture(pipeline, request(seed, side, number, args.reference_side), [])
+        pipeline.draw(request(seed, side, number, args.reference_side))
     if not args.runs:
         return {}
-    fresh = [
-        picture(pipeline, request(seed + 10, side, number, args.reference_side), steps) for seed in range(args.runs)
-    ]
-    known = [picture(pipeline, request(10, side, number, args.reference_side), []) for _ in range(args.runs)]
+    asked = [request(seed + 10, side, number, args.reference_side) for seed in range(2 * args.runs)]
+    fresh = [seconds(lambda one=one: pipeline.draw(one)) for one in asked[: args.runs]]
+    known = [seconds(lambda: pipeline.draw(asked[0])) for _ in range(args.runs)]
+    parts = [in_parts(pipeline, one) for one in asked[args.runs :]]
     flops = work(pipeline.row, (side, side), [(args.reference_side, args.reference_side)] * number)
-    step, whole, again = map(statistics.median, (steps, fresh, known))
-    result = {"step": step, "picture": whole, "picture, all known": again, "flops": flops.total}
-    result |= {"TFLOP/s": flops.step / step / 1e12, "share of the floor": flops.total / peak / whole}
+    prompt, step, decoding = (statistics.median(part) for part in zip(*parts, strict=True))
+    whole, again = statistics.median(fresh), statistics.median(known)
+    result = {"prepare": prompt, "step": step, "decode": decoding, "picture": whole, "picture, all known": again}
+    result |= {
+        "flops": flops.total,
+        "TFLOP/s": flops.step / step / 1e12,
+        "share of the floor": flops.total / peak / whole,
+    }
     for name, make in rivals.items():
         result[name] = rival_step(make(side, number, args.reference_side), pipeline.device, args.runs)
     told = ", ".join(f"{name} {result[name] * 1e3:.1f} ms" for name in rivals)
+    times = " | ".join(f"{part * 1e3:.1f} ms" for part in (prompt, step, decoding, whole, again))
     print(
-        f"| {side} | {number} | {step * 1e3:.1f} ms | {whole * 1e3:.0f} ms | {again * 1e3:.0f} ms "
-        f"| {result['TFLOP/s']:.1f} | {result['share of the floor']:.2f} | {told} |",
+        f"| {side} | {number} | {times} | {result['TFLOP/s']:.1f} | {result['share of the floor']:.2f} | {told} |",
         flush=True,
     )
     return result
@@ -114,18 +118,25 @@ def request(seed: int, side: int, number: int, reference_side: int) -> Generatio
     return GenerationRequest("", f"picture number {seed} of a sunset at the alps", side, side, seed, None, images)
 
 
-def picture(pipeline: Pipeline, asked: GenerationRequest, steps: list[float]) -> float:
-    """Wall seconds from request to pixels; those of each step go to `steps`."""
+def seconds(call: Callable[[], object]) -> float:
+    """Wall seconds of what ends with pixels in the host's memory."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def in_parts(pipeline: Pipeline, asked: GenerationRequest) -> tuple[float, float, float]:
+    """Seconds to prepare, to take a step and to decode, each waited for: in all a little more than a picture takes."""
     began = time.perf_counter()
     sample = pipeline.prepare(asked)
     wait_for(pipeline.device)
+    prepared = time.perf_counter()
     while not sample.done:
-        started = time.perf_counter()
         pipeline.advance([sample])
-        wait_for(pipeline.device)
-        steps.append(time.perf_counter() - started)
+    wait_for(pipeline.device)
+    stepped = time.perf_counter()
     pipeline.decode(sample)
-    return time.perf_counter() - began
+    return prepared - began, (stepped - prepared) / sample.steps, time.perf_counter() - stepped
 
 
 def shortened(row: Row, blocks: int | None) -> Row:

@@ -16,7 +16,7 @@ from alpenglow.training.light import LIGHTS, WEATHERS
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN, Picture, render_picture
 from alpenglow.training.scenery import PLACES
 from alpenglow.training.scenes import GROUND, SCENES, Scene, scene_svg
-from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES, FOOD_AND_DRINK
 
 
 def scene_pixels(scene, width=64, height=64, seed=0):
@@ -57,9 +57,10 @@ def test_a_keyword_is_never_another_concepts_name(library):
     assert set(captions.EVERYDAY) | captions.SCENIC | FAVOURITES <= set(library.concepts)
 
 
-def test_animals_and_plants_are_all_that_are_no_favourites(library):
-    alive = {concept.name for concept in library.concepts.values() if concept.group == "animals-nature"}
-    assert alive - FAVOURITES == ANIMALS_AND_PLANTS
+@pytest.mark.parametrize(("group", "taught"), [("animals-nature", ANIMALS_AND_PLANTS), ("food-drink", FOOD_AND_DRINK)])
+def test_what_is_taught_of_a_group_is_all_that_is_no_favourite(library, group, taught):
+    there = {concept.name for concept in library.concepts.values() if concept.group == group}
+    assert there - FAVOURITES == taught
 
 
 def test_a_drawing_is_rendered_inside_its_margin(library):
@@ -258,6 +259,8 @@ def test_plurals_are_english():
     said = ("snowman", "fox", "ox", "jellyfish", "volcano", "butterfly", "monkey", "maple leaf", "mouse", "bus", "dog")
     many = ("snowmen", "foxes", "oxen", "jellyfish", "volcanoes", "butterflies", "monkeys", "maple leaves", "mice")
     assert tuple(captions.plural(name) for name in said) == (*many, "buses", "dogs")
+    eaten = {"tomato": "tomatoes", "burrito": "burritos", "kitchen knife": "kitchen knives"}
+    assert {name: captions.plural(name) for name in eaten} == eaten
 
 
 def test_as_many_are_shown_as_the_caption_says(library):

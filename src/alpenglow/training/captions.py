@@ -154,8 +154,10 @@ PLURALS = {
     r"\box$": "oxen",
     r"man$": "men",
     r"(lea|wol)f$": r"\1ves",
+    r"knife$": "knives",
+    r"^burrito$": "burritos",
     r"([^aeiou])y$": r"\1ies",
-    r"(s|x|ch|sh|cano|ito|alo)$": r"\1es",
+    r"(s|x|ch|sh|cano|ito|alo|tato|mato)$": r"\1es",
     r"$": "s",
 }
 """Endings and what becomes of them in the plural. The first that fits counts."""
@@ -228,6 +230,18 @@ EVERYDAY: dict[str, tuple[str, ...]] = {
     "birthday cake": ("cake",),
     "beer mug": ("beer",),
     "wine glass": ("glass of wine",),
+    "cheese wedge": ("cheese", "piece of cheese"),
+    "chocolate bar": ("chocolate",),
+    "cocktail glass": ("cocktail",),
+    "bottle with popping cork": ("champagne", "bottle of champagne"),
+    "soft ice cream": ("ice cream cone",),
+    "meat on bone": ("meat",),
+    "glass of milk": ("milk",),
+    "teacup without handle": ("tea", "cup of tea"),
+    "cooking": ("fried egg",),
+    "hot pepper": ("chili",),
+    "poultry leg": ("chicken leg",),
+    "tangerine": ("mandarin",),
     "t-shirt": ("shirt",),
     "running shoe": ("sneaker",),
     "tropical fish": ("colourful fish",),
@@ -260,7 +274,12 @@ SCENIC = frozenset(
 """Drawings that are small landscapes: their captions always name a style, since without one a scene is meant."""
 
 _MASS = frozenset(
-    {"bread", "cooked rice", "curry rice", "fire", "fog", "sand", "dna", "shaved ice", "spaghetti", "sushi", "broccoli"}
+    {
+        *("bacon", "bread", "broccoli", "butter", "canned food", "cooked rice", "cooking", "curry rice", "custard"),
+        *("fondue", "garlic", "ginger root", "green salad", "ice", "leafy green", "mate", "meat on bone", "oden"),
+        *("popcorn", "pouring liquid", "sake", "salt", "shaved ice", "spaghetti", "sushi"),
+        *("fire", "fog", "sand", "dna"),
+    }
 )
 _PROPER = ("the ", "mount ", "santa", "mrs.", "mx ", "tokyo", "map of")
 _MISLEADING = frozenset({"cancer", "crippled", "die", "loud", "leo", "rod", "scorpio", "scorpius", "taurus", "zodiac"})

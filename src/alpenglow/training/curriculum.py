@@ -84,6 +84,22 @@ NAMED = replace(
 )
 EVERYTHING_COUNTED = (replace(BY_NAME, share=0.54), COUNTED, COPIED, replace(OUTSIDE, share=0.12), LANDSCAPES)
 
+LARGE = (
+    replace(NAMED, share=0.44, frames=NAMED.frames | {(1920, 1088): 0.03}),
+    Part(
+        0.2,
+        {"count": 0.5, "size": 0.2, "on": 0.3},
+        {(256, 256): 0.2, (512, 512): 0.62, (1024, 768): 0.09, (1024, 1024): 0.09},
+    ),
+    Part(
+        0.18,
+        {"recolour": 0.34, "beside": 0.2, "beside by name": 0.1, "shift": 0.14, "together": 0.22},
+        {(256, 256): 0.25, (512, 512): 0.6, (1024, 768): 0.15},
+    ),
+    replace(OUTSIDE, share=0.12),
+    replace(LANDSCAPES, share=0.06),
+)
+
 
 CURRICULUM = (
     # What words mean is learned soonest from single things, by sampling's first step alone: a prompt with its
@@ -131,6 +147,18 @@ CURRICULUM = (
             replace(LANDSCAPES, share=0.06),
         ),
         FlowPlan(steps=6_300, batch=4, first_alone=0.88, learning_rate=6e-4, hold=0.4, averaging=0.99, seed=106),
+        leaning={"fxemoji": 1.6},
+    ),
+    # The same on a GPU, whose steps are cheap: with food and drink, things in landscapes and the largest frames, by
+    # sampling's first step, then by all four.
+    Stage(
+        LARGE,
+        FlowPlan(steps=20_000, batch=32, first_alone=0.92, learning_rate=1.5e-3, hold=0.5, averaging=0.99, seed=107),
+        leaning={"fxemoji": 1.6},
+    ),
+    Stage(
+        LARGE,
+        FlowPlan(steps=8_000, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=108),
         leaning={"fxemoji": 1.6},
     ),
 )

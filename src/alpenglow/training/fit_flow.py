@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Batch
 from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
+from alpenglow.training.replay import Replayed, capture_on_cuda
 from alpenglow.training.run import Average, Run
 
 
@@ -57,6 +59,53 @@ class Flow(nn.Module):
         self.text_encoder = text_encoder
 
 
+class Inputs(NamedTuple):
+    """All that a training step computes with, on the device that trains; no number in it depends on the flow."""
+
+    ids: Tensor  # (B + 1, L), the last row the empty prompt
+    mask: Tensor  # (B + 1, L)
+    data: Tensor  # (B, N, C)
+    references: Tensor  # (B, R, C), R = 0 where there are none
+    rotary: Tensor  # (2, L + N + R, D/2)
+    times: Tensor  # (steps + 1,)
+    noise: Tensor  # (B, N, C)
+    dropped: Tensor  # (steps, B, 1, 1) bool: where the empty prompt is seen
+
+
+class Learner:
+    """Takes training steps. The parameters of `flow` stay in fp32, where small steps add up; forward and backward run
+    on a copy of it, in bf16 where the device multiplies it: a CPU that does not is 80 times slower at it than in fp32.
+    """
+
+    def __init__(self, flow: Flow, weights: Tensor, device: str) -> None:
+        """Moves `flow` to the device. `weights` (C,) say how much each latent channel counts."""
+        dtype = torch.bfloat16 if "bf16" in features(torch.device(device)) else torch.float32
+        self.computing = copy.deepcopy(flow).to(device, dtype)
+        self.computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
+        self.flow, self.weights = flow.to(device), weights.to(device)
+        # On a CPU the fused kernel's backward is slow for so few tokens.
+        self.kernels = [SDPBackend.MATH] if device == "cpu" else ANY_LENGTH
+        self.rate = torch.zeros((), device=device)  # a tensor, so that a step that is recorded reads what it is by then
+        self.optimizer = torch.optim.AdamW(flow.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.settle()
+
+    def settle(self) -> None:
+        """Have the optimizer read `rate` on this device, whatever a saved state has brought with it."""
+        for group in self.optimizer.param_groups:
+            group |= {"lr": self.rate, "capturable": self.rate.device.type == "cuda"}
+
+    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Take one step on `Inputs`; the loss before it."""
+        copy_parameters(self.flow, self.computing)
+        with sdpa_kernel(self.kernels):
+            loss = losses(self.computing, Inputs(*inputs), self.weights).mean()
+            loss.backward()
+        hand_over_gradients(self.computing, self.flow)
+        torch.nn.utils.clip_grad_norm_(self.flow.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.detach()
+
+
 def fit_flow(
     flow: Flow,
     draw: Callable[[np.random.Generator, int], Batch],
@@ -68,74 +117,70 @@ def fit_flow(
     """Train `flow` in place, resuming from `run`; ends with its averaged weights.
 
     `draw` makes a batch that costs as much as so many pictures of 256x256. `weights` (C,) say how much each latent
-    channel counts. The parameters that are trained stay in fp32, where small steps add up; forward and backward run on
-    a copy, in bf16 where the device multiplies it: a CPU that does not is 80 times slower at it than in fp32.
+    channel counts.
     """
-    dtype = torch.bfloat16 if "bf16" in features(torch.device(device)) else torch.float32
-    computing = copy.deepcopy(flow).to(device, dtype)
-    computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
-    flow.to(device)
-    optimizer = torch.optim.AdamW(
-        flow.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-    )
+    learner = Learner(flow, weights, device)
     average = Average(flow, plan.averaging)
-    first = run.resume(flow, optimizer, average)
+    first = run.resume(flow, learner.optimizer, average)
+    learner.settle()
+    take = Replayed(learner, capture_on_cuda()) if device.startswith("cuda") else learner
 
     started, total_loss, counted = time.monotonic(), torch.zeros((), device=device), 0
     for step, save in run.steps(first, plan.steps, "flow"):
-        for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps, plan.hold)
+        learner.rate.fill_(plan.learning_rate * learning_rate_shape(step, plan.steps, plan.hold))
         rng = np.random.default_rng([plan.seed, step])
         steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
         batch = draw(rng, plan.batch * plan.sampling_steps // steps)
-        copy_parameters(flow, computing)
-        # On a CPU the fused kernel's backward is slow for so few tokens.
-        with sdpa_kernel(SDPBackend.MATH if device == "cpu" else ANY_LENGTH):
-            loss = flow_losses(computing, batch, weights, rng, steps, plan.prompt_dropout).mean()
-            loss.backward()
-        hand_over_gradients(computing, flow)
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
-        optimizer.step()
+        total_loss += take(inputs_of(flow, batch, rng, steps, plan.prompt_dropout))
+        counted += 1
         if step % 4 == 0:
             average.update(flow, step)
-        total_loss, counted = total_loss + loss.detach(), counted + 1
         if step % 100 == 0:
             run.log({"step": step, "loss": total_loss.item() / counted, "seconds": time.monotonic() - started})
             total_loss, counted = torch.zeros((), device=device), 0
         if save:
-            run.save(flow, optimizer, average, step + 1)
+            run.save(flow, learner.optimizer, average, step + 1)
     average.copy_to(flow)
 
 
-def flow_losses(
-    flow: Flow, batch: Batch, weights: Tensor, rng: np.random.Generator, steps: int, prompt_dropout: float
-) -> Tensor:
-    """Sample the batch's pictures in `steps`; compare each one's velocity with that which leads straight to the data.
+def inputs_of(flow: Flow, batch: Batch, rng: np.random.Generator, steps: int, prompt_dropout: float) -> Inputs:
+    """A batch on the flow's device, with noise to sample it from in `steps`."""
+    weight = flow.transformer.img_in.weight
+    device = weight.device
+    data = to_tokens(batch.latents).to(device)
+    references = [data[:, :0], *(to_tokens(r).to(device) for r in batch.references)]
+    chance = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    return Inputs(
+        sent(batch.ids, device),
+        sent(batch.mask, device),
+        data,
+        torch.cat(references, dim=1),
+        sent(rotary_of(flow, batch), device),
+        sent(timesteps(data.shape[1], steps), device),
+        torch.randn(data.shape, generator=chance, device=device),
+        torch.rand((steps, len(data), 1, 1), generator=chance, device=device) < prompt_dropout,
+    )
+
+
+def losses(flow: Flow, given: Inputs, weights: Tensor) -> Tensor:
+    """Sample the pictures from noise; compare each one's velocity with that which leads straight to the data.
 
     That is (x - data) / t at the x that the steps before have come to, which counts as given. At t = 1 x is noise, and
     the target rectified flow's own, noise - data. Returns each picture's mean squared error over the steps, weighted by
     channel: (B,).
     """
     weight = flow.transformer.img_in.weight
-    device = weight.device
-    weights = weights.to(device)
-    data = to_tokens(batch.latents).to(device)  # (B, N, C)
-    references = torch.cat([to_tokens(r) for r in batch.references], dim=1).to(weight) if batch.references else None
-    attend = attention_in_batches if device.type == "cpu" else attention
-    prompts = flow.text_encoder(sent(batch.ids, device), batch.mask)
+    attend = attention_in_batches if weight.device.type == "cpu" else attention
+    prompts = flow.text_encoder(given.ids, given.mask)
     told, untold = prompts[:-1], prompts[-1:]  # (B, L, D), (1, L, D)
-    rotary = sent(rotary_of(flow, batch), device)
-    chance = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
-    x = torch.randn(data.shape, generator=chance, device=device)
-    losses = []
-    for t, after in pairwise(sent(timesteps(data.shape[1], steps), device)):
-        dropped = torch.rand((len(data), 1, 1), generator=chance, device=device) < prompt_dropout
+    references, x = given.references.to(weight), given.noise
+    found = []
+    for (t, after), dropped in zip(pairwise(given.times), given.dropped, strict=True):
         txt = torch.where(dropped, untold, told)
-        v = flow.transformer(x.to(weight), txt, t[None], rotary, references=references, attend=attend)
-        v = v.float()
-        losses.append(((v - (x - data) / t).square() * weights).mean((1, 2)))
+        v = flow.transformer(x.to(weight), txt, t[None], given.rotary, references=references, attend=attend).float()
+        found.append(((v - (x - given.data) / t).square() * weights).mean((1, 2)))
         x = x + (after - t) * v.detach()
-    return torch.stack(losses).mean(0)
+    return torch.stack(found).mean(0)
 
 
 @torch.no_grad()

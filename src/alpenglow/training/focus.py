@@ -12,7 +12,7 @@ from torch import Tensor
 
 from alpenglow.training.batches import Batch, Deck, Part
 from alpenglow.training.compose import NOTHING
-from alpenglow.training.fit_flow import Flow, flow_losses
+from alpenglow.training.fit_flow import Flow, inputs_of, losses
 
 FOCUSED = ("subject", "pair", "restyle", "make style")
 """Kinds of which the flow has to know what a thing looks like. The others copy it from a reference."""
@@ -42,10 +42,11 @@ def focus(flow: Flow, deck: Deck, leaning: NDArray[np.float64], weights: Tensor)
 @torch.no_grad()
 def _weights(flow: Flow, deck: Deck, kind: str, drawings: int, weights: Tensor) -> NDArray[np.float64]:
     errors, looks = np.zeros(drawings), np.zeros(drawings)
+    weights = weights.to(flow.transformer.img_in.weight.device)
     rng = np.random.default_rng(0)
     for _ in track(range(BATCHES), f"errors of {kind}"):
         batch = deck.draw(rng, BUDGET, (Part(1.0, {kind: 1.0}, FRAMES),))
-        found = flow_losses(flow, batch, weights, rng, steps=1, prompt_dropout=0.0)
+        found = losses(flow, inputs_of(flow, batch, rng, steps=1, prompt_dropout=0.0), weights)
         _add(batch, found, errors, looks)
     return relative(errors, looks)
 

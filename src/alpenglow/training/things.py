@@ -28,3 +28,20 @@ _ANIMALS_AND_PLANTS = """
 """
 ANIMALS_AND_PLANTS = frozenset(name.strip() for name in _ANIMALS_AND_PLANTS.split(","))
 """All of the drawings' that are not among the favourites."""
+
+_FOOD_AND_DRINK = """
+    amphora, baby bottle, bacon, bagel, baguette bread, beans, beer mug, bell pepper, bento box, beverage box,
+    blueberries, bottle with popping cork, bowl with spoon, bread, broccoli, brown mushroom, bubble tea, burrito,
+    butter, candy, canned food, cheese wedge, chestnut, chocolate bar, chopsticks, clinking beer mugs,
+    clinking glasses, cocktail glass, coconut, cooked rice, cookie, cooking, croissant, cucumber, cup with straw,
+    curry rice, custard, cut of meat, dango, dumpling, ear of corn, egg, eggplant, falafel, fish cake with swirl,
+    flatbread, fondue, fork and knife, fork and knife with plate, fortune cookie, french fries, fried shrimp, garlic,
+    ginger root, glass of milk, green apple, green salad, honey pot, hot dog, hot pepper, ice, ice cream, jar,
+    kitchen knife, kiwi fruit, leafy green, lime, lollipop, mango, mate, meat on bone, melon, moon cake, oden, olive,
+    onion, pancakes, pea pod, peach, peanuts, pear, pie, popcorn, pot of food, potato, poultry leg, pouring liquid,
+    pretzel, rice ball, rice cracker, roasted sweet potato, sake, salt, sandwich, shallow pan of food, shaved ice,
+    shortcake, soft ice cream, spaghetti, spoon, steaming bowl, stuffed flatbread, sushi, taco, takeout box, tamale,
+    tangerine, teacup without handle, teapot, tomato, tropical drink, tumbler glass, waffle, wine glass
+"""
+FOOD_AND_DRINK = frozenset(name.strip() for name in _FOOD_AND_DRINK.split(","))
+"""Likewise."""
