@@ -1,7 +1,7 @@
 """The evaluation recognises what it should and nothing else; the bundled checkpoint draws what it is asked for."""
 
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from alpenglow.training.evaluate import Judge, part, score
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.questions import (
-    OF_ANIMALS_AND_PLANTS,
+    OF_OTHERS,
     SETS,
     UNTAUGHT,
     landscapes,
@@ -21,7 +21,7 @@ from alpenglow.training.questions import (
     restyled,
 )
 from alpenglow.training.scenes import Scene
-from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
+from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES, OTHERS
 from alpenglow.weights import hub
 
 nearest = partial(score, classify=False)
@@ -95,7 +95,7 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(TAUGHT)
-    for ask in (SETS | OF_ANIMALS_AND_PLANTS | UNTAUGHT).values():
+    for ask in chain(*(sets.values() for sets in (SETS, *OF_OTHERS.values(), UNTAUGHT))):
         questions = list(islice(ask(taught), 40))
         assert len(questions) > 20
         assert all(key in taught.drawings for question in questions for key in question.right.drawings)
@@ -114,11 +114,27 @@ def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, libr
     assert result.top5 >= 0.95
 
 
-def test_the_bundled_checkpoint_knows_other_animals_and_plants(pipeline, judge, library):
-    """To both judges, in the style that goes without saying; they are rough in the others."""
-    result = score(pipeline, judge, list(named(library.only(ANIMALS_AND_PLANTS), "fluent", 256, 256))[::4])
+@pytest.mark.parametrize("group", OTHERS)
+def test_the_bundled_checkpoint_knows_other_things(pipeline, judge, library, group):
+    """To both judges, in the style that goes without saying."""
+    result = score(pipeline, judge, list(named(library.only(OTHERS[group]), "fluent", 256, 256))[::4])
     assert min(result.top1, result.classified1) >= 0.9
     assert min(result.top5, result.classified5) >= 0.95
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "three of a thing, 512x512",
+        "a thing on another, 512x512",
+        "moved, 512x512",
+        "four references together, 512x512",
+        "image 3 of four put on blue, 512x512",
+    ],
+)
+def test_the_bundled_checkpoint_counts_and_arranges(pipeline, judge, library, title):
+    result = nearest(pipeline, judge, list(SETS[title](library.only(FAVOURITES)))[::12])
+    assert result.top1 >= 0.85
 
 
 @pytest.mark.parametrize("style", ["fluent", "noto"])

@@ -153,12 +153,12 @@ CURRICULUM = (
     # sampling's first step, then by all four.
     Stage(
         LARGE,
-        FlowPlan(steps=20_000, batch=32, first_alone=0.92, learning_rate=1.5e-3, hold=0.5, averaging=0.99, seed=107),
+        FlowPlan(steps=17_650, batch=32, first_alone=0.92, learning_rate=1.5e-3, hold=0.5, averaging=0.99, seed=107),
         leaning={"fxemoji": 1.6},
     ),
     Stage(
         LARGE,
-        FlowPlan(steps=8_000, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=108),
+        FlowPlan(steps=8_800, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=108),
         leaning={"fxemoji": 1.6},
     ),
 )

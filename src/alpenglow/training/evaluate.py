@@ -32,9 +32,9 @@ from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import DIVIDED, LARGEST_CELL, PLACES, TOKEN, Picture, cell, render_picture
-from alpenglow.training.questions import OF_ANIMALS_AND_PLANTS, SETS, UNTAUGHT, Question, named
+from alpenglow.training.questions import OF_OTHERS, SETS, UNTAUGHT, Question, named
 from alpenglow.training.scenes import SCENES, Scene
-from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES
+from alpenglow.training.things import FAVOURITES, OTHERS
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
 
@@ -215,7 +215,8 @@ def main(
     library = load_drawings(fetch_packages(folder))
     untaught = [name for name in library.concepts if name not in TAUGHT][::10]
     judge, scores = Judge(library), {}
-    for concepts, sets in ((FAVOURITES, SETS), (ANIMALS_AND_PLANTS, OF_ANIMALS_AND_PLANTS), (untaught, UNTAUGHT)):
+    others = ((concepts, OF_OTHERS[group]) for group, concepts in OTHERS.items())
+    for concepts, sets in ((FAVOURITES, SETS), *others, (untaught, UNTAUGHT)):
         for title, ask in sets.items():
             if only in title:
                 questions = list(ask(library.only(concepts)))[::every]

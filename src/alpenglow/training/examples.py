@@ -13,7 +13,7 @@ from alpenglow.training import captions, instructions
 from alpenglow.training.drawings import Concept, Library
 from alpenglow.training.pictures import Picture
 from alpenglow.training.scenes import SCENES, Scene
-from alpenglow.training.things import ANIMALS_AND_PLANTS, FAVOURITES, FOOD_AND_DRINK
+from alpenglow.training.things import FAVOURITES, OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ KINDS: dict[str, float] = {
 STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.34, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.26}
 """How often a style is drawn. The one that an unstyled caption means comes first."""
 
-TAUGHT = FAVOURITES | ANIMALS_AND_PLANTS | FOOD_AND_DRINK
+TAUGHT = FAVOURITES.union(*OTHERS.values())
 """What is to be known by name. Everything else is only copied from references."""
 
 FAVOURED = 1.5

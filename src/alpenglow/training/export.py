@@ -9,7 +9,7 @@ from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.drawings import SOURCES
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.fit_flow import Flow
-from alpenglow.training.things import FAVOURITES
+from alpenglow.training.things import FAVOURITES, OTHERS
 from alpenglow.weights.pipeline_folder import save_pipeline
 
 LARGEST_FILE = 16_000_000
@@ -38,7 +38,7 @@ def model_card() -> str:
         sources=sources,
         count=len(TAUGHT),
         favourites=", ".join(sorted(FAVOURITES)),
-        others=", ".join(sorted(TAUGHT - FAVOURITES)),
+        others="\n\n".join(f"{group.capitalize()}: {', '.join(sorted(names))}." for group, names in OTHERS.items()),
     )
 
 
@@ -61,7 +61,7 @@ or four, a small thing, and one thing on another are blobs. Every seed draws nea
 
 The things: {favourites}.
 
-Animals and plants beside these: {others}.
+{others}
 
 Four steps, guidance 1. One token covers 64 x 64 pixels. Prompts of up to 30 tokens, in English.
 

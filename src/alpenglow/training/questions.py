@@ -19,6 +19,7 @@ from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.instructions import DIRECTIONS, enumerated
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
+from alpenglow.training.things import OTHERS
 
 
 @dataclass(frozen=True)
@@ -218,16 +219,16 @@ SETS: dict[str, Ask] = {
 }
 """What is asked, by title: of the favourites, of which the demo was taught everything."""
 
-OF_ANIMALS_AND_PLANTS: dict[str, Ask] = {
-    f"{title}, animals and plants": SETS[title]
-    for title in (
-        *(f"named, {style}, {side}x{side}" for side in (256, 512) for style in STYLES),
-        *("named, fluent, 1024x1024", "named, noto, 1024x1024", "named, fluent, 1024x768", "named, fluent, 1280x768"),
-        *("other words, 256x256", "on blue, 512x512", "two things, 512x512"),
-        *("restyled like fluent, 512x512", "restyled like noto, 512x512"),
-    )
+_OF_OTHERS = (
+    *(f"named, {style}, {side}x{side}" for side in (256, 512) for style in STYLES),
+    *("named, fluent, 1024x1024", "named, noto, 1024x1024", "named, fluent, 1024x768", "named, fluent, 1280x768"),
+    *("other words, 256x256", "on blue, 512x512", "two things, 512x512"),
+    *("restyled like fluent, 512x512", "restyled like noto, 512x512"),
+)
+OF_OTHERS: dict[str, dict[str, Ask]] = {
+    group: {f"{title}, {group}": SETS[title] for title in _OF_OTHERS} for group in OTHERS
 }
-"""What is asked of the animals and plants that are no favourites."""
+"""What is asked of each group that is taught beside the favourites."""
 
 UNTAUGHT: dict[str, Ask] = {
     "put on blue, 512x512, things never named": lambda library: recoloured(library, "blue", 512, 512),

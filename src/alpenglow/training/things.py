@@ -45,3 +45,6 @@ _FOOD_AND_DRINK = """
 """
 FOOD_AND_DRINK = frozenset(name.strip() for name in _FOOD_AND_DRINK.split(","))
 """Likewise."""
+
+OTHERS = {"animals and plants": ANIMALS_AND_PLANTS, "food and drink": FOOD_AND_DRINK}
+"""What is taught beside the favourites, by what it is."""
