@@ -17,15 +17,15 @@ from alpenglow.weights import hub
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAWINGS = ROOT / "training-runs" / "demo"
-CELL, THUMB, TEXT, COLUMNS = 256, 72, 20, 6
+CELL, THUMB, TEXT, COLUMNS = 256, 64, 20, 6
 
 Size = tuple[int, int]
 Key = tuple[str, str]
 
 PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
     "things": {
-        (256, 256): ("a dog", "a rocket", "a slice of pizza", "a wolf", "a kangaroo", "a shark"),
-        (512, 512): ("a snowman", "a tiger", "an elephant", "a car", "a birthday cake", "a butterfly"),
+        (256, 256): ("a dog", "a rocket", "a slice of pizza", "a croissant", "a kangaroo", "a taco"),
+        (512, 512): ("a snowman", "a tiger", "an ice cream", "a car", "a glass of wine", "a butterfly"),
         (1024, 768): ("a fox", "a whale", "a dragon"),
         (1024, 1024): ("a unicorn", "a hamburger", "a volcano"),
     },
@@ -36,9 +36,9 @@ PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
         ),
         (512, 512): (
             *("a fox on a blue background", "a frog on a pink background", "a crown on a navy background"),
-            *("a cactus on a beige background", "a ghost on a purple background", "an airplane on a mint background"),
+            *("a cactus on a beige background", "two lions", "three dogs"),
             *("a dog beside a cat", "a rocket next to a house", "a bear and a fish"),
-            *("a monkey beside a palm tree", "a rabbit with an umbrella", "a bus beside a bicycle"),
+            *("four strawberries", "a small rocket", "a cat on a car"),
         ),
     },
     "landscapes": {
@@ -57,7 +57,7 @@ PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
         (1024, 1024): ("a lion in the desert",),
         (256, 256): ("a duck at the lake",),
         # Nothing of the demo's: what it does with words that it does not know is part of the truth.
-        (320, 320): ("a bowl of ramen",),
+        (320, 320): ("a violin",),
     },
 }
 """Prompts by sheet and size."""
@@ -74,23 +74,27 @@ EDITS: tuple[tuple[str, Size, tuple[Key, ...]], ...] = (
     (RESTYLE, (1024, 1024), (("rocket", "fluent"), ("fox", "noto"))),
     ("style image 0 like image 1", (512, 512), (("strawberry", "fluent"), ("fox", "noto"))),
     ("make it noto style", (512, 512), (("penguin", "fluent"),)),
-    ("turn image 0 into fluent style", (512, 512), (("frog", "noto"),)),
+    ("place the penguin beside the frog", (512, 512), (("frog", "fluent"), ("penguin", "fluent"))),
     ("put image 0 on a blue background", (512, 512), (("fox", "noto"),)),
     ("put image 0 on a pink background", (512, 512), (("rocket", "fluent"),)),
     ("make the background yellow", (512, 512), (("watermelon", "noto"),)),
-    ("make the background green", (512, 512), (("grapes", "twemoji"),)),
+    ("move image 0 to the left", (512, 512), (("grapes", "twemoji"),)),
     ("put image 0 on a navy background", (256, 256), (("sheaf of rice", "fluent"),)),
     ("put image 0 on an orange background", (1024, 1024), (("crab", "noto"),)),
     ("place image 0 in the mountains at night", (512, 512), (("fox", "noto"),)),
-    ("place image 0 at the beach", (512, 512), (("dog", "fluent"),)),
+    ("put image 0, image 1 and image 2 together", (512, 512), (("fox", "noto"), ("rocket", "noto"), ("taco", "noto"))),
     ("put image 0 on the hills at sunset", (512, 512), (("camel", "noto"),)),
     ("place image 0 in the snow in the mountains", (1024, 768), (("penguin", "fluent"),)),
     (BESIDE, (512, 512), (("dog", "fluent"), ("cat", "fluent"))),
-    (BESIDE, (512, 512), (("house", "noto"), ("rocket", "noto"))),
+    (
+        "put image 3 on a blue background",
+        (512, 512),
+        (("dog", "fluent"), ("rocket", "noto"), ("cat", "noto"), ("violin", "twemoji")),
+    ),
     (BESIDE, (1024, 768), (("fox", "fluent"), ("bear", "fluent"))),
     (BESIDE, (1024, 1024), (("automobile", "fluent"), ("train", "fluent"))),
 )
-"""Prompt, size, and the drawings that are image 0 and image 1. Some show things that the demo was never told of."""
+"""Prompt, size, and the drawings that are image 0 and on. Some show things that the demo was never told of."""
 
 
 @dataclass(frozen=True)

@@ -47,17 +47,18 @@ CARD = """\
 
 A small model of the FLUX.2 architecture, trained from scratch by `python -m alpenglow.training`, so that everything
 around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of {count} things in four drawing
-styles, landscapes, two things side by side, and the edits that FLUX.2 [klein] is documented with: the subject of one
-reference in the style of another, another background, another place. It knows nothing else, it is not FLUX.2 [klein],
-and its pictures say nothing about that model's quality.
+styles, one to four of them, small, side by side or one on another, landscapes, and the edits that FLUX.2 [klein] is
+documented with, on up to four references: the subject of one in the style of another, several in one picture, another
+background, another place. It knows nothing else, it is not FLUX.2 [klein], and its pictures say nothing about that
+model's quality.
 
 How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
-at 1024x768, 768x1024 and 1280x720; pale things are faint, fxemoji is the style that it knows least, the animals and
-plants listed last are rough, restyled most of all. Above 512x512 a thing keeps the size that it has there. At 1920x1080
-things cannot be recognised. Landscapes are clear at 512x512, soft at 1024x768 and 1024x1024, and light and horizon
-beyond; a thing in one is blurred. A reference is recognised on another background, in another place, moved to a side,
-restyled like another one or beside it, at 256x256 and 512x512. Two of a thing are recognised more often than not; three
-or four, a small thing, and one thing on another are blobs. Every seed draws nearly the same picture.
+at 1024x768, 768x1024 and 1280x720; pale things are faint, details of what is listed last are soft. Above 512x512 a
+thing keeps the size that it has there. At 1920x1080 a thing is recognised one time in five. Landscapes are clear at
+512x512, soft at 1024x768 and 1024x1024, and light and horizon beyond; a thing named in one is blurred. A reference is
+recognised on another background, in another place, moved to a side, beside or among others, at 256x256 and 512x512;
+restyled like another one if it shows a thing of the first list, mostly if it is an animal or a plant, often if it is
+food. Every seed draws nearly the same picture.
 
 The things: {favourites}.
 
