@@ -1,7 +1,7 @@
 """The evaluation recognises what it should and nothing else; the bundled checkpoint draws what it is asked for."""
 
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from alpenglow.training.evaluate import Judge, part, score
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.questions import (
-    OF_OTHERS,
     SETS,
     UNTAUGHT,
     landscapes,
@@ -95,8 +94,8 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(TAUGHT)
-    for ask in chain(*(sets.values() for sets in (SETS, *OF_OTHERS.values(), UNTAUGHT))):
-        questions = list(islice(ask(taught), 40))
+    for ask in (SETS | UNTAUGHT).values():
+        questions = list(islice(ask(taught), 25))
         assert len(questions) > 20
         assert all(key in taught.drawings for question in questions for key in question.right.drawings)
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
@@ -124,13 +123,7 @@ def test_the_bundled_checkpoint_knows_other_things(pipeline, judge, library, gro
 
 @pytest.mark.parametrize(
     "title",
-    [
-        "three of a thing, 512x512",
-        "a thing on another, 512x512",
-        "moved, 512x512",
-        "four references together, 512x512",
-        "image 3 of four put on blue, 512x512",
-    ],
+    ["three of a thing, 512x512", "a thing on another, 512x512", "four references together, 512x512"],
 )
 def test_the_bundled_checkpoint_counts_and_arranges(pipeline, judge, library, title):
     result = nearest(pipeline, judge, list(SETS[title](library.only(FAVOURITES)))[::12])

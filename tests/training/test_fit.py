@@ -146,6 +146,11 @@ def test_keeping_a_share_of_nothing_is_refused() -> None:
         main(keep=0.5)
 
 
+def test_a_device_that_is_none_is_refused_before_anything_is_rendered() -> None:
+    with pytest.raises(BadParameter, match="There is no device abacus here"):
+        main(device="abacus")
+
+
 @torch.no_grad()
 def distance_after_sampling(flow: Flow, batch: Batch) -> float:
     """Mean squared error of the pictures that four steps draw."""

@@ -11,6 +11,8 @@ import torch
 import typer
 
 from alpenglow.catalogue import find
+from alpenglow.engine.device import device_named, make_current
+from alpenglow.errors import SettingsError
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
@@ -65,6 +67,10 @@ def main(
     """
     if keep and start is None:
         raise typer.BadParameter("it is a share of the checkpoint that --start names", param_hint="--keep")
+    try:
+        make_current(device_named(device))
+    except SettingsError as error:
+        raise typer.BadParameter(str(error), param_hint="--device") from None
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)
     if start is not None:
