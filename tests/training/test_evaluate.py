@@ -12,6 +12,7 @@ from alpenglow.training.evaluate import Judge, part, score
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import Picture, render_picture
 from alpenglow.training.questions import (
+    OF_OTHERS,
     SETS,
     UNTAUGHT,
     landscapes,
@@ -94,10 +95,12 @@ def test_a_landscape_is_recognised_among_all_landscapes(judge, library):
 
 def test_questions_ask_for_what_they_expect(library):
     taught = library.only(TAUGHT)
-    for ask in (SETS | UNTAUGHT).values():
-        questions = list(islice(ask(taught), 25))
-        assert len(questions) > 20
-        assert all(key in taught.drawings for question in questions for key in question.right.drawings)
+    others = [(library.only(OTHERS[group]), sets) for group, sets in OF_OTHERS.items()]
+    for about, sets in [(taught, SETS | UNTAUGHT), *others]:
+        for ask in sets.values():
+            questions = list(islice(ask(about), 40))
+            assert len(questions) > 20
+            assert all(key in about.drawings for question in questions for key in question.right.drawings)
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
 
 

@@ -155,9 +155,8 @@ PLURALS = {
     r"man$": "men",
     r"(lea|wol)f$": r"\1ves",
     r"knife$": "knives",
-    r"^burrito$": "burritos",
     r"([^aeiou])y$": r"\1ies",
-    r"(s|x|ch|sh|cano|ito|alo|tato|mato)$": r"\1es",
+    r"(s|x|ch|sh|cano|quito|alo|tato|mato)$": r"\1es",
     r"$": "s",
 }
 """Endings and what becomes of them in the plural. The first that fits counts."""

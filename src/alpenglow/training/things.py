@@ -1,5 +1,10 @@
 """The things that the demo is taught to draw by their names, as the drawings call them."""
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(","))
+
+
 _FAVOURITES = """
     airplane, alarm clock, alien, astronaut, automobile, avocado, balloon, banana, bear, bell, bicycle, bird,
     birthday cake, bus, butterfly, cactus, camera, carrot, castle, cat, cherries, christmas tree, cloud, cow, crab,
@@ -10,7 +15,7 @@ _FAVOURITES = """
     rocket, rose, sailboat, skull, snail, snake, snowman, soccer ball, star, strawberry, sun, sunflower, teddy bear,
     tent, tiger, tractor, train, trophy, tulip, turtle, umbrella, unicorn, volcano, watermelon, whale, wrapped gift
 """
-FAVOURITES = frozenset(name.strip() for name in _FAVOURITES.split(","))
+FAVOURITES = _names(_FAVOURITES)
 """What people ask for first."""
 
 _ANIMALS_AND_PLANTS = """
@@ -26,7 +31,7 @@ _ANIMALS_AND_PLANTS = """
     spider, spider web, spiral shell, spouting whale, squid, swan, t-rex, tiger face, tropical fish, turkey,
     two-hump camel, water buffalo, white flower, wilted flower, wing, wolf, worm, zebra
 """
-ANIMALS_AND_PLANTS = frozenset(name.strip() for name in _ANIMALS_AND_PLANTS.split(","))
+ANIMALS_AND_PLANTS = _names(_ANIMALS_AND_PLANTS)
 """All of the drawings' that are not among the favourites."""
 
 _FOOD_AND_DRINK = """
@@ -43,7 +48,7 @@ _FOOD_AND_DRINK = """
     shortcake, soft ice cream, spaghetti, spoon, steaming bowl, stuffed flatbread, sushi, taco, takeout box, tamale,
     tangerine, teacup without handle, teapot, tomato, tropical drink, tumbler glass, waffle, wine glass
 """
-FOOD_AND_DRINK = frozenset(name.strip() for name in _FOOD_AND_DRINK.split(","))
+FOOD_AND_DRINK = _names(_FOOD_AND_DRINK)
 """Likewise."""
 
 OTHERS = {"animals and plants": ANIMALS_AND_PLANTS, "food and drink": FOOD_AND_DRINK}
