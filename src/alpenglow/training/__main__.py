@@ -21,16 +21,20 @@ from alpenglow.training.compose import Composer
 from alpenglow.training.crops import CropPool, build_stacks, encode_stack, measure_latents, to_signed
 from alpenglow.training.curriculum import Stage
 from alpenglow.training.drawings import fetch_packages, load_drawings
-from alpenglow.training.examples import training_prompts
+from alpenglow.training.examples import TAUGHT, Sampler, training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, blend, fit_flow, initialise_flow
+from alpenglow.training.fit_words import fit_words
 from alpenglow.training.focus import focus
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
+from alpenglow.training.meanings import meanings
 from alpenglow.training.pixels import render_all
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
+from alpenglow.training.wordings import Phrase, Rewriter
+from alpenglow.training.wordnet import adjectives
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
@@ -52,7 +56,9 @@ def main(
             "and tokenizer are kept, its transformer is trained further."
         ),
     ] = None,
-    first_stage: Annotated[int, typer.Option(help="Leave out the flow's stages before this one.")] = 0,
+    first_stage: Annotated[
+        int, typer.Option(help="Leave out the flow's stages before this one; all of them if it is their number.")
+    ] = 0,
     keep: Annotated[
         float,
         typer.Option(help="How much of --start is left in what is written: 0 to 1, a share of every weight."),
@@ -62,8 +68,8 @@ def main(
     """Make a demo checkpoint from scratch: more than half a day on two CPU cores.
 
     Fetches the icon sets from npm, sets the encoder, fits the decoder, renders what pictures are put together from
-    (10 GB), fits the transformer together with its text encoder, and writes the checkpoint. Stop it at any time and
-    start it again: no more than a minute is lost.
+    (10 GB), fits the transformer together with its text encoder, teaches that one other words, and writes the
+    checkpoint. Stop it at any time and start it again: no more than a minute is lost.
     """
     if keep and start is None:
         raise typer.BadParameter("it is a share of the checkpoint that --start names", param_hint="--keep")
@@ -85,8 +91,10 @@ def main(
         flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
         initialise_flow(flow)
         before = flow
-    train_flow(flow, RECIPE.flow[first_stage:], folder, packages, autoencoder, tokenizer_files, device)
-    blend(flow.cpu(), before, keep)
+    if stages := RECIPE.flow[first_stage:]:
+        train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, device)
+        blend(flow.cpu(), before, keep)
+    teach_words(flow, folder, packages, tokenizer_files)
     export(flow, autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
@@ -135,6 +143,20 @@ def train_flow(
             leaning = np.array([stage.leaning.get(style, 1.0) for _, style in library.drawings])
             deck.focus(focus(flow.to(device), deck, leaning, weights))
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
+
+
+def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path) -> None:
+    """Teach the text encoder what other words and ways of asking come to, on the CPU."""
+    library = load_drawings(packages)
+    taught = library.only(TAUGHT)
+    sampler, rewrite = Sampler(library), Rewriter(taught, meanings(taught, packages), adjectives(packages))
+    kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
+
+    def draw(rng: np.random.Generator) -> list[Phrase]:
+        return rewrite(sampler.plan(rng, str(rng.choice(kinds, p=shares))), rng)
+
+    tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
+    fit_words(flow, draw, tokenizer, Run(folder / "words"), RECIPE.words)
 
 
 if __name__ == "__main__":

@@ -113,9 +113,14 @@ def word_for(concept: Concept, rng: np.random.Generator, synonyms: float = SYNON
     name, chance = concept.name, rng.random()
     if chance < 0.5 and concept.name in EVERYDAY:
         name = choose(rng, EVERYDAY[name])
-    elif chance < synonyms and concept.group in _THINGS:
-        return choose(rng, [word for word in concept.keywords if word not in _MISLEADING] or [name])
+    elif chance < synonyms:
+        return choose(rng, other_words(concept) or [name])
     return name
+
+
+def other_words(concept: Concept) -> list[str]:
+    """Those of a thing's keywords that one could call it by."""
+    return [word for word in concept.keywords if word not in _MISLEADING] if concept.group in _THINGS else []
 
 
 def article(phrase: str) -> str:
@@ -281,7 +286,12 @@ _MASS = frozenset(
     }
 )
 _PROPER = ("the ", "mount ", "santa", "mrs.", "mx ", "tokyo", "map of")
-_MISLEADING = frozenset({"cancer", "crippled", "die", "loud", "leo", "rod", "scorpio", "scorpius", "taurus", "zodiac"})
+_MISLEADING = frozenset(
+    {
+        *("cancer", "crippled", "die", "female", "loud", "leo", "male", "rod", "scorpio", "scorpius", "taurus"),
+        "zodiac",
+    }
+)
 _THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
 
 

