@@ -32,7 +32,7 @@ def words():
         "ape": "monkey",
         "sedan": "automobile",
         "fire truck": "fire engine",
-        "hay": "sheaf of rice",
+        "oats": "sheaf of rice",
     }
 
 
@@ -129,10 +129,10 @@ def test_articles_and_plurals_follow_what_is_said(rewriter, library, words):
     texts = " / ".join(found)
     assert " an ape" in texts
     assert " a ape" not in texts
-    assert " beans" in texts
-    assert " a beans" not in texts
+    assert " oats" in texts
+    assert " a oats" not in texts
     assert " labradors" in texts
-    assert " beanss" not in texts
+    assert " oatss" not in texts
 
 
 def test_words_that_change_the_picture_are_no_fillers(rewriter, library):

@@ -5,10 +5,13 @@ picture get the state of saying nothing: nine of those move what the transformer
 what another thing in it would.
 """
 
+from __future__ import annotations
+
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 import torch
@@ -22,6 +25,11 @@ from alpenglow.training.wordings import Phrase
 from alpenglow.weights.tokenizer import Tokenizer
 
 NOTHING = -1
+
+SORTED = 4
+"""Batches that are drawn together and sorted by length, so that short captions cost less."""
+PADS, WHOLE = 3, 5
+"""How many pads are looked at, all alike, in all but every so manieth step, which looks at all of them."""
 
 Tokens = tuple[Tensor, Tensor]
 """Ids and mask, (B, L) each."""
@@ -55,24 +63,25 @@ def fit_words(
     reader = flow.transformer.txt_in.weight.detach()  # (D, C): all that the transformer sees of a state
     align = Alignment(tokenizer)
     silence = teacher(*tokenizer.encode([""]))[0, -1]  # (C,)
+    rates = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
     optimizer = torch.optim.AdamW(
-        [
-            {"params": student.model.embed_tokens.parameters(), "peak": plan.embedding_rate},
-            {"params": student.model.layers.parameters(), "peak": plan.learning_rate},
-        ],
+        [{"params": student.get_submodule(part).parameters(), "peak": rate} for part, rate in rates.items()],
         betas=(0.9, 0.98),
         weight_decay=0.01,
         fused=True,
     )
     average = Average(student, plan.averaging)
 
-    total, counted = 0.0, 0
-    for step, save in run.steps(run.resume(student, optimizer, average), plan.steps, "words"):
+    first, (total, counted) = run.resume(student, optimizer, average), (0.0, 0)
+    for (step, save), captions in zip(
+        run.steps(first, plan.steps, "words"), batches(draw, align, plan, first), strict=False
+    ):
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * learning_rate_shape(step, plan.steps, 0.0)
-        rng = np.random.default_rng([plan.seed, step])
-        said, meant, places = align([draw(rng) for _ in range(plan.batch)])
-        loss = difference(student(*said), targets(teacher(*meant), places, silence), reader)
+            group["lr"] = group["peak"] * learning_rate_shape(step, plan.steps)
+        said, meant, places = align(captions)
+        end = said[0].shape[1] if step % WHOLE == 0 else longest(said, meant) + PADS
+        wanted = targets(teacher(meant[0][:, :end], meant[1][:, :end]), places[:, :end].clamp(max=end - 1), silence)
+        loss = difference(student(said[0][:, :end], said[1][:, :end]), wanted, reader)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -86,6 +95,23 @@ def fit_words(
         if save:
             run.save(student, optimizer, average, step + 1)
     average.copy_to(student)
+
+
+def batches(
+    draw: Callable[[np.random.Generator], list[Phrase]], align: Alignment, plan: WordsPlan, first: int
+) -> Iterator[list[list[Phrase]]]:
+    """Captions for each step from `first` on, those of a batch about equally long."""
+    for group in count(first // SORTED):
+        rng = np.random.default_rng([plan.seed, group])
+        captions = sorted((draw(rng) for _ in range(SORTED * plan.batch)), key=align.length)
+        order = rng.permutation(SORTED) * plan.batch
+        skipped = first % SORTED if group == first // SORTED else 0
+        yield from (captions[start : start + plan.batch] for start in order[skipped:])
+
+
+def longest(*some: Tokens) -> int:
+    """How many tokens the longest row has that are no pads."""
+    return max(int(mask.sum(1).max()) for _, mask in some)
 
 
 def difference(states: Tensor, wanted: Tensor, reader: Tensor) -> Tensor:
@@ -116,6 +142,10 @@ class Alignment:
         said = self._tokenizer.encode(["".join(phrase.said for phrase in caption) for caption in captions])
         meant = self._tokenizer.encode(["".join(phrase.meant for phrase in caption) for caption in captions])
         return said, meant, torch.tensor([self._places(caption, said[0].shape[1]) for caption in captions])
+
+    def length(self, caption: Sequence[Phrase]) -> int:
+        """How many tokens are said."""
+        return sum(self._tokens(phrase.said) for phrase in caption)
 
     def _places(self, caption: Sequence[Phrase], length: int) -> list[int]:
         """The last tokens of a phrase carry its meaning, since each has seen those before it: phrases are aligned at

@@ -115,12 +115,12 @@ def spelled(phrases: Sequence[Phrase], *, capital: bool) -> list[Phrase]:
     return found
 
 
-PLAIN = 0.35
+PLAIN = 0.2
 """How often a caption stays as it is, so that nothing known is lost."""
-OTHERWISE, DESCRIBED, DOING = 0.75, 0.35, 0.15
+OTHERWISE, DESCRIBED, DOING = 0.8, 0.3, 0.12
 """How often a thing is called by another word, has an adjective, does something."""
-OPENED, ENDED = 0.4, 0.3
-SINGLE = 3.0
+OPENED, ENDED = 0.35, 0.25
+SINGLE = 6.0
 """How many times as often as two words a single one is said."""
 
 TELLING = frozenset({*SMALL, *LARGE, *STYLES, *(word for words in NUMBERS.values() for word in words)})
