@@ -32,7 +32,7 @@ class Rewriter:
         self._words = tuple(words.items())
         weights = np.array([1.0 if " " in word else SINGLE for word in words])
         self._odds = np.cumsum(weights / weights.sum())
-        self._names = {**dict.fromkeys(library.concepts), **dict.fromkeys(words)}
+        self._names = frozenset({*library.concepts, *words})
         self._adjectives = [word for word in adjectives if word not in TELLING]
         self._shown = {word: name for name in library.concepts for word in (name, *EVERYDAY.get(name, ()))}
         self._plurals = {name: plural(name) for name, one in library.concepts.items() if countable(one)}
@@ -69,24 +69,28 @@ class Rewriter:
 
     def _said(self, thing: re.Match[str], rng: np.random.Generator) -> Iterator[Phrase]:
         """Another word for some thing, not the one that stood there: which thing it is makes no difference here."""
-        with_article, word = thing[1] is not None, thing[2]
-        name, many = word, word in self._plurals.values()
-        if rng.random() < OTHERWISE:
-            word, name = self._words[int(np.searchsorted(self._odds, rng.random(), side="right"))]
-            if many and (name not in self._plurals or not article(word)):
-                word, name = thing[2], thing[2]
-            elif many:
-                word, name = plural(word), self._plurals[name]
+        with_article, there = thing[1] is not None, thing[2]
+        many = there in self._plurals.values()
+        word, name = self._word(rng, many=many) if rng.random() < OTHERWISE else (there, there)
         adjective = choose(rng, self._adjectives) if rng.random() < DESCRIBED else ""
-        if f"{adjective} {word}" in self._names:
+        if f"{adjective} {word}" in self._names:  # a black cat is not a cat that is black
             adjective = ""
-        if with_article and not many:
+        if with_article:
             before = article(word) and article(f"{adjective} {word}".strip())
             yield Phrase(before, article(name))
         yield Phrase(adjective, "")
         yield Phrase(word, name)
         if rng.random() < DOING:
             yield Phrase(choose(rng, DOINGS), "")
+
+    def _word(self, rng: np.random.Generator, *, many: bool) -> tuple[str, str]:
+        """One of the words and the name of what it means, both in the plural if it is to be `many`."""
+        while True:
+            word, name = self._words[int(np.searchsorted(self._odds, rng.random(), side="right"))]
+            if not many:
+                return word, name
+            if name in self._plurals and article(word):
+                return plural(word), self._plurals[name]
 
 
 def cut(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str] | None]]:
