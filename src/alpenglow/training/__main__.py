@@ -94,8 +94,8 @@ def main(
     if stages := RECIPE.flow[first_stage:]:
         train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, device)
         blend(flow.cpu(), before, keep)
-    teach_words(flow, folder, packages, tokenizer_files)
-    export(flow, autoencoder, tokenizer_files, output)
+    teach_words(flow.to(device), folder, packages, tokenizer_files)
+    export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
 
@@ -146,7 +146,7 @@ def train_flow(
 
 
 def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path) -> None:
-    """Teach the text encoder what other words and ways of asking come to, on the CPU."""
+    """Teach the text encoder what other words and ways of asking come to."""
     library = load_drawings(packages)
     taught = library.only(TAUGHT)
     sampler, rewrite = Sampler(library), Rewriter(taught, meanings(taught, packages), adjectives(packages))

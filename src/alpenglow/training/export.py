@@ -50,8 +50,9 @@ A small model of the FLUX.2 architecture, trained from scratch by `python -m alp
 around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of {count} things in four drawing
 styles, one to four of them, small, side by side or one on another, landscapes, and the edits that FLUX.2 [klein] is
 documented with, on up to four references: the subject of one in the style of another, several in one picture, another
-background, another place. It knows nothing else, it is not FLUX.2 [klein], and its pictures say nothing about that
-model's quality.
+background, another place. Other words come to the nearest thing that it knows, and what it cannot draw it leaves
+out: "a photo of a fluffy kitten sleeping on a sofa" is a cat. It is not FLUX.2 [klein], and its pictures say nothing
+about that model's quality.
 
 How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
 at 1024x768, 768x1024 and 1280x720; pale things are faint, details of what is listed last are soft. Above 512x512 a

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.fit_flow import Flow
 from alpenglow.training.run import Average, Run
@@ -55,14 +56,15 @@ def fit_words(
     run: Run,
     plan: WordsPlan,
 ) -> None:
-    """Train the text encoder of `flow` in place, on the CPU, resuming from `run`; ends with its averaged weights.
+    """Train the text encoder of `flow` in place, where it is, resuming from `run`; ends with its averaged weights.
 
     What it says of plain captions before is what is to be said of others: `flow` must be the one that `run` began with.
     """
     student, teacher = flow.text_encoder, copy.deepcopy(flow.text_encoder).requires_grad_(requires_grad=False)
     reader = flow.transformer.txt_in.weight.detach()  # (D, C): all that the transformer sees of a state
-    align = Alignment(tokenizer)
-    silence = teacher(*tokenizer.encode([""]))[0, -1]  # (C,)
+    align, device = Alignment(tokenizer), reader.device
+    ids, mask = tokenizer.encode([""])
+    silence = teacher(ids.to(device), mask)[0, -1]  # (C,)
     rates = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
     optimizer = torch.optim.AdamW(
         [{"params": student.get_submodule(part).parameters(), "peak": rate} for part, rate in rates.items()],
@@ -79,9 +81,12 @@ def fit_words(
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * learning_rate_shape(step, plan.steps)
         said, meant, places = align(captions)
-        end = said[0].shape[1] if step % WHOLE == 0 else longest(said, meant) + PADS
-        wanted = targets(teacher(meant[0][:, :end], meant[1][:, :end]), places[:, :end].clamp(max=end - 1), silence)
-        loss = difference(student(said[0][:, :end], said[1][:, :end]), wanted, reader)
+        end = mask.shape[1] if step % WHOLE == 0 else longest(said, meant) + PADS
+        plain, other = (
+            states_of(encoder, tokens, end, device) for encoder, tokens in ((teacher, meant), (student, said))
+        )
+        wanted = targets(plain, places[:, :end].clamp(max=end - 1).to(device), silence)
+        loss = difference(other, wanted, reader)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -95,6 +100,12 @@ def fit_words(
         if save:
             run.save(student, optimizer, average, step + 1)
     average.copy_to(student)
+
+
+def states_of(encoder: TextEncoder, tokens: Tokens, end: int, device: torch.device) -> Tensor:
+    """Of the first `end` tokens of each row, (B, end, C)."""
+    ids, mask = tokens
+    return encoder(ids[:, :end].to(device), mask[:, :end])
 
 
 def batches(
