@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ from alpenglow.training.crops import to_signed
 from alpenglow.training.drawings import Library, fetch_packages, load_drawings
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.pictures import DIVIDED, LARGEST_CELL, PLACES, TOKEN, Picture, cell, render_picture
-from alpenglow.training.questions import OF_OTHERS, SETS, UNTAUGHT, Question, named
+from alpenglow.training.questions import OF_OTHERS, SETS, UNTAUGHT, Ask, Question, called, named
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import FAVOURITES, OTHERS
 from alpenglow.weights import hub
@@ -212,11 +213,13 @@ def main(
     files = hub.Files.in_folder(checkpoint or hub.BUNDLED / "demo")
     row = find("demo")
     pipeline = Pipeline.load(row, files)
-    library = load_drawings(fetch_packages(folder))
+    packages = fetch_packages(folder)
+    library = load_drawings(packages)
     untaught = [name for name in library.concepts if name not in TAUGHT][::10]
     judge, scores = Judge(library), {}
     others = ((concepts, OF_OTHERS[group]) for group, concepts in OTHERS.items())
-    for concepts, sets in ((FAVOURITES, SETS), *others, (untaught, UNTAUGHT)):
+    near: dict[str, Ask] = {"nouns near to something, 256x256": partial(called, folder=packages, width=256, height=256)}
+    for concepts, sets in ((FAVOURITES, SETS), *others, (untaught, UNTAUGHT), (TAUGHT, near)):
         for title, ask in sets.items():
             if only in title:
                 questions = list(ask(library.only(concepts)))[::every]

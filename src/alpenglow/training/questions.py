@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import cycle, islice
+from pathlib import Path
 
 from alpenglow.request import RGB
 from alpenglow.training.captions import (
@@ -12,11 +13,13 @@ from alpenglow.training.captions import (
     EVERYDAY,
     NUMBERS,
     PLACE_WORDS,
+    article,
     countable,
     plural,
 )
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.instructions import DIRECTIONS, enumerated
+from alpenglow.training.meanings import meanings
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 from alpenglow.training.things import OTHERS
@@ -48,6 +51,12 @@ def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
         for word in (*EVERYDAY.get(concept.name, ()), *concept.keywords):
             if concept.name not in word:
                 yield Question(f"a {word}", width, height, Picture(((concept.name, DEFAULT_STYLE),)))
+
+
+def called(library: Library, folder: Path, width: int, height: int) -> Iterator[Question]:
+    """Every noun that is near to one of the things in meaning; `folder` is where the packages are."""
+    for word, name in meanings(library, folder).items():
+        yield Question(f"{article(word)} {word}".strip(), width, height, Picture(((name, DEFAULT_STYLE),)))
 
 
 def typed(library: Library, width: int, height: int) -> Iterator[Question]:
