@@ -37,8 +37,8 @@ def words():
 
 
 @pytest.fixture(scope="module")
-def rewriter(taught, words, packages):
-    return Rewriter(taught, words, adjectives(packages))
+def rewriter(taught, words, packages, nouns):
+    return Rewriter(taught, words, adjectives(packages), [noun for noun in nouns if " " not in noun])
 
 
 def said(phrases):
@@ -89,11 +89,8 @@ def test_what_is_said_for_a_thing_anyway_means_that_thing(taught):
 
 def test_the_sentence_encoder_says_which_words_are_common():
     reader = meanings.SentenceEncoder()
-    assert reader.knows("sports car")
-    assert reader.often_reads("sports car")
-    assert reader.knows("terrier")
-    assert not reader.often_reads("terrier")
-    assert not reader.knows("pilsner glass")
+    assert reader.knows("yacht")
+    assert not reader.knows("terrier")
     vectors = reader(["a dog", "a puppy", "a bridge"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
@@ -117,7 +114,6 @@ def test_a_caption_means_itself_however_it_is_said(rewriter, library, taught, wo
                 seen[word] += 1
             fillers += bool(phrase.said) and not phrase.meant
     assert set(seen) == set(words)
-    assert seen["sedan"] > 1.5 * seen["fire truck"]  # single words are said more often
     assert fillers > 500
 
 

@@ -34,7 +34,7 @@ from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.training.wordings import Phrase, Rewriter
-from alpenglow.training.wordnet import adjectives
+from alpenglow.training.wordnet import adjectives, picturable_nouns
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
@@ -149,7 +149,8 @@ def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path)
     """Teach the text encoder what other words and ways of asking come to."""
     library = load_drawings(packages)
     taught = library.only(TAUGHT)
-    sampler, rewrite = Sampler(library), Rewriter(taught, meanings(taught, packages), adjectives(packages))
+    words, nouns = meanings(taught, packages), [noun for noun in picturable_nouns(packages) if " " not in noun]
+    sampler, rewrite = Sampler(library), Rewriter(taught, words, adjectives(packages), nouns)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
 
     def draw(rng: np.random.Generator) -> list[Phrase]:

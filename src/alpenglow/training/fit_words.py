@@ -44,7 +44,7 @@ class WordsPlan:
     kinds: Mapping[str, float]
     batch: int = 128
     learning_rate: float = 1.5e-3
-    embedding_rate: float = 1e-2  # a piece of a rare word is seen a few times in all
+    embedding_rate: float = 4e-3  # a piece of a rare word is seen a few times in all
     averaging: float = 0.998
     seed: int = 0
 

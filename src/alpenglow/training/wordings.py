@@ -10,7 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alpenglow.training.captions import COLOURS, EVERYDAY, LARGE, NUMBERS, SMALL, article, choose, countable, plural
+from alpenglow.training.captions import (
+    ADJECTIVES,
+    AT_TIME,
+    COLOURS,
+    EVERYDAY,
+    IN_WEATHER,
+    LARGE,
+    NUMBERS,
+    PLACE_WORDS,
+    SMALL,
+    article,
+    choose,
+    countable,
+    plural,
+)
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.examples import Plan
 
@@ -25,15 +39,16 @@ class Phrase(NamedTuple):
 class Rewriter:
     """Says captions otherwise. All chance comes from the generators passed in."""
 
-    def __init__(self, library: Library, words: Mapping[str, str], adjectives: Sequence[str]) -> None:
-        """`words` says which concept of the library each other word means; `adjectives` are what a thing may be
-        called without looking otherwise. Those that do make a difference are left out here.
+    def __init__(
+        self, library: Library, words: Mapping[str, str], adjectives: Sequence[str], nouns: Sequence[str]
+    ) -> None:
+        """`words` says which concept of the library each other word means; `adjectives` and `nouns` are words that may
+        stand around a thing without its looking otherwise. Those that do make a difference are left out here.
         """
         self._words = tuple(words.items())
-        weights = np.array([1.0 if " " in word else SINGLE for word in words])
-        self._odds = np.cumsum(weights / weights.sum())
         self._names = frozenset({*library.concepts, *words})
         self._adjectives = [word for word in adjectives if word not in TELLING]
+        self._nouns = [word for word in nouns if word not in TELLING | self._names]
         self._shown = {word: name for name in library.concepts for word in (name, *EVERYDAY.get(name, ()))}
         self._plurals = {name: plural(name) for name, one in library.concepts.items() if countable(one)}
         self._shown |= {many: name for name, many in self._plurals.items()}
@@ -50,7 +65,7 @@ class Rewriter:
         if rng.random() < OPENED:
             found.insert(0, Phrase(choose(rng, REQUESTS if plan.references else OPENINGS), ""))
         if rng.random() < ENDED:
-            found.append(Phrase(choose(rng, ENDINGS), ""))
+            found.append(Phrase(self._ending(rng), ""))
         if plan.caption.endswith("."):
             found.append(Phrase(".", "."))
         return spelled(found, capital=plan.caption[0].isupper())
@@ -72,7 +87,7 @@ class Rewriter:
         with_article, there = thing[1] is not None, thing[2]
         many = there in self._plurals.values()
         word, name = self._word(rng, many=many) if rng.random() < OTHERWISE else (there, there)
-        adjective = choose(rng, self._adjectives) if rng.random() < DESCRIBED else ""
+        adjective = self._adjective(rng) if rng.random() < DESCRIBED else ""
         if f"{adjective} {word}" in self._names:  # a black cat is not a cat that is black
             adjective = ""
         if with_article:
@@ -81,12 +96,30 @@ class Rewriter:
         yield Phrase(adjective, "")
         yield Phrase(word, name)
         if rng.random() < DOING:
-            yield Phrase(choose(rng, DOINGS), "")
+            yield Phrase(self._doing(rng), "")
+
+    def _adjective(self, rng: np.random.Generator) -> str:
+        """What stands before a noun, now and then another noun."""
+        return choose(rng, self._adjectives if rng.random() < 0.7 else self._nouns)
+
+    def _something(self, rng: np.random.Generator) -> str:
+        """Any noun but those of words and things, so that it is learned to make nothing of what is not known."""
+        noun = choose(rng, self._nouns)
+        phrase = f"{self._adjective(rng)} {noun}" if rng.random() < DESCRIBED else noun
+        return f"{article(phrase)} {phrase}".strip() if rng.random() < 0.7 else phrase
+
+    def _doing(self, rng: np.random.Generator) -> str:
+        if rng.random() < 0.3:
+            return choose(rng, DOINGS)
+        return f"{choose(rng, BEFORE_SOMETHING)} {self._something(rng)}"
+
+    def _ending(self, rng: np.random.Generator) -> str:
+        return choose(rng, ENDINGS) if rng.random() < 0.6 else f", {self._something(rng)}"
 
     def _word(self, rng: np.random.Generator, *, many: bool) -> tuple[str, str]:
         """One of the words and the name of what it means, both in the plural if it is to be `many`."""
         while True:
-            word, name = self._words[int(np.searchsorted(self._odds, rng.random(), side="right"))]
+            word, name = self._words[int(rng.integers(len(self._words)))]
             if not many:
                 return word, name
             if name in self._plurals and article(word):
@@ -119,16 +152,32 @@ def spelled(phrases: Sequence[Phrase], *, capital: bool) -> list[Phrase]:
     return found
 
 
-PLAIN = 0.2
+PLAIN = 0.25
 """How often a caption stays as it is, so that nothing known is lost."""
-OTHERWISE, DESCRIBED, DOING = 0.8, 0.3, 0.12
+OTHERWISE, DESCRIBED, DOING = 0.7, 0.35, 0.4
 """How often a thing is called by another word, has an adjective, does something."""
-OPENED, ENDED = 0.35, 0.25
-SINGLE = 6.0
-"""How many times as often as two words a single one is said."""
+OPENED, ENDED = 0.35, 0.3
 
-TELLING = frozenset({*SMALL, *LARGE, *STYLES, *(word for words in NUMBERS.values() for word in words)})
-"""Words before a thing that do change its picture."""
+TELLING = frozenset(
+    {
+        *SMALL,
+        *LARGE,
+        *STYLES,
+        *(word for words in NUMBERS.values() for word in words),
+        *(word for place in PLACE_WORDS.values() for words in (*place.noun, *place.at) for word in words.split()),
+        *(
+            word
+            for table in (AT_TIME, IN_WEATHER)
+            for texts in table.values()
+            for text in texts
+            for word in text.split()
+        ),
+        *ADJECTIVES.values(),
+        *(word for colour in COLOURS for word in colour.split()),
+        *("background", "dawn", "image", "picture", "style"),
+    }
+)
+"""Words around a thing that do change its picture."""
 
 BACKGROUND = re.compile(rf"on (an?) ({'|'.join(COLOURS)}) background")
 BACKGROUNDS = (
@@ -164,6 +213,11 @@ ENDINGS = (
     *(", centered", ", side view", ", front view", ", from above", ", full body", ", 35mm", ", shot on film"),
 )
 """What people add at the end."""
+BEFORE_SOMETHING = (
+    *("with", "in", "on", "at", "near", "under", "behind", "over", "from", "made of", "full of", "inside", "against"),
+    *("holding", "wearing", "eating", "watching", "leaning on", "sitting on", "lying on", "looking at", "playing with"),
+    *("standing on", "covered in", "surrounded by", "jumping over", "that likes", "for"),
+)
 DOINGS = (
     *("sitting", "standing", "sleeping", "running", "walking", "jumping", "flying", "smiling", "eating", "playing"),
     *("dancing", "waiting", "resting", "looking at the camera", "looking up", "sitting on a chair", "lying on a sofa"),
