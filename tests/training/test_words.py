@@ -203,7 +203,7 @@ def test_an_encoder_learns_other_words_and_keeps_what_it_knows(small_flow, token
 
     plain = {name: name for name in words.values()}
     unknown = wrong(words)
-    plan = WordsPlan(steps=250, batch=16, learning_rate=5e-3, averaging=0.95, kinds={})
+    plan = WordsPlan(steps=250, batch=16, learning_rate=5e-3, averaging=0.95, keep=0.0, kinds={})
     fit_words(flow, draw, tokenizer, Run(tmp_path), plan)
     assert unknown > 0.5
     assert wrong(words) < 0.05

@@ -50,9 +50,8 @@ A small model of the FLUX.2 architecture, trained from scratch by `python -m alp
 around a model can be run, seen and tested on a laptop. It draws emoji-like pictures of {count} things in four drawing
 styles, one to four of them, small, side by side or one on another, landscapes, and the edits that FLUX.2 [klein] is
 documented with, on up to four references: the subject of one in the style of another, several in one picture, another
-background, another place. Other words come to the nearest thing that it knows, and what it cannot draw it leaves
-out: "a photo of a fluffy kitten sleeping on a sofa" is a cat. It is not FLUX.2 [klein], and its pictures say nothing
-about that model's quality.
+background, another place. It knows little else, it is not FLUX.2 [klein], and its pictures say nothing about that
+model's quality.
 
 How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
 at 1024x768, 768x1024 and 1280x720; pale things are faint, details of what is listed last are soft. Above 512x512 a
@@ -60,7 +59,9 @@ thing keeps the size that it has there. At 1920x1080 a thing is recognised one t
 512x512, soft at 1024x768 and 1024x1024, and light and horizon beyond; a thing named in one is blurred. A reference is
 recognised on another background, in another place, moved to a side, beside or among others, at 256x256 and 512x512;
 restyled like another one if it shows a thing of the first list, mostly if it is an animal or a plant, often if it is
-food. Every seed draws nearly the same picture.
+food. Some hundreds of other words mean the nearest of its things, two times in five; prompts as people type them, with
+words that it cannot draw, give the thing that they name about every second time. Every seed draws nearly the same
+picture.
 
 The things: {favourites}.
 

@@ -184,7 +184,7 @@ def losses(flow: Flow, given: Inputs, weights: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def blend(flow: Flow, before: Flow, keep: float) -> None:
+def blend(flow: nn.Module, before: nn.Module, keep: float) -> None:
     """Move `flow` in place to `keep` of `before` and the rest of itself.
 
     Between a flow and what a further round made of it lie flows that know what both know, and are better than either

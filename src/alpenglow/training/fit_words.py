@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.training.fit_decoder import learning_rate_shape
-from alpenglow.training.fit_flow import Flow
+from alpenglow.training.fit_flow import Flow, blend
 from alpenglow.training.run import Average, Run
 from alpenglow.training.wordings import Phrase
 from alpenglow.weights.tokenizer import Tokenizer
@@ -46,6 +46,7 @@ class WordsPlan:
     learning_rate: float = 1.5e-3
     embedding_rate: float = 4e-3  # a piece of a rare word is seen a few times in all
     averaging: float = 0.998
+    keep: float = 0.5  # how much of the encoder before is left: what is learned of words costs some of those known
     seed: int = 0
 
 
@@ -56,7 +57,8 @@ def fit_words(
     run: Run,
     plan: WordsPlan,
 ) -> None:
-    """Train the text encoder of `flow` in place, where it is, resuming from `run`; ends with its averaged weights.
+    """Train the text encoder of `flow` in place, where it is, resuming from `run`; ends between what it was and
+    its averaged weights.
 
     What it says of plain captions before is what is to be said of others: `flow` must be the one that `run` began with.
     """
@@ -100,6 +102,7 @@ def fit_words(
         if save:
             run.save(student, optimizer, average, step + 1)
     average.copy_to(student)
+    blend(student, teacher, plan.keep)
 
 
 def states_of(encoder: TextEncoder, tokens: Tokens, end: int, device: torch.device) -> Tensor:
