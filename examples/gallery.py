@@ -24,43 +24,30 @@ Key = tuple[str, str]
 
 PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
     "things": {
-        (256, 256): ("a dog", "a slice of pizza", "a croissant", "a kangaroo"),
-        (512, 512): ("a tiger", "an ice cream", "a car", "a glass of wine", "a butterfly"),
-        (1024, 768): ("a whale", "a dragon"),
+        (256, 256): ("a dog", "a rocket", "a slice of pizza", "a croissant", "a kangaroo", "a taco"),
+        (512, 512): ("a snowman", "a tiger", "an ice cream", "a car", "a glass of wine", "a butterfly"),
+        (1024, 768): ("a fox", "a whale", "a dragon"),
         (1024, 1024): ("a unicorn", "a hamburger", "a volcano"),
     },
     "words": {
         (256, 256): (
             *("a robot, noto style", "an octopus in twemoji style", "a bear in the style of fxemoji"),
-            *("a parrot, noto style", "a rose in noto style"),
+            *("a tractor, twemoji style", "a parrot, noto style", "a rose in noto style"),
         ),
         (512, 512): (
-            *("a fox on a blue background", "a frog on a pink background", "a cactus on a beige background"),
-            *("three dogs", "a dog beside a cat", "a bear and a fish"),
+            *("a fox on a blue background", "a frog on a pink background", "a crown on a navy background"),
+            *("a cactus on a beige background", "two lions", "three dogs"),
+            *("a dog beside a cat", "a rocket next to a house", "a bear and a fish"),
             *("four strawberries", "a small rocket", "a cat on a car"),
         ),
     },
-    "typed": {
-        (256, 256): (
-            *("logo of a roaring tiger for my football team", "two happy ponies"),
-            *("a pirate ship on a blue background", "a sparrow beside a yacht"),
-        ),
-        (512, 512): (
-            *("a photo of a fluffy kitten sleeping on a sofa", "Draw me a fast sports car, please"),
-            *("a steaming bowl of ramen, food photography", "an old violin, oil painting"),
-            *("A beautiful palace made of ice, concept art", "cute baby dinosaur, 3d render, pastel colors"),
-        ),
-        (1024, 1024): (
-            *("a majestic eagle, highly detailed, cinematic lighting", "a juicy cheeseburger with a black background"),
-        ),
-    },
     "landscapes": {
-        (512, 512): ("a sunset", "a city at night"),
+        (512, 512): ("a sunset", "mountains", "a city at night"),
         (1024, 768): (
-            *("the beach by day", "a forest in the snow"),
+            *("a sunset at the alps", "mountains at night", "the beach by day", "a forest in the snow"),
             *("a lake at dawn", "a meadow by day", "alpenglow", "a foggy sea"),
         ),
-        (1024, 1024): ("a sunset at the alps", "a city skyline at dusk", "rolling hills by day"),
+        (1024, 1024): ("a sunset at the alps", "a desert at sunset", "a city skyline at dusk", "rolling hills by day"),
         (768, 1024): ("the mountains at sunrise",),
         (1024, 576): ("the sea at sunset",),
     },
@@ -70,7 +57,7 @@ PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
         (1024, 1024): ("a lion in the desert",),
         (256, 256): ("a duck at the lake",),
         # Nothing of the demo's: what it does with words that it does not know is part of the truth.
-        (320, 320): ("a man with a beard",),
+        (320, 320): ("a violin",),
     },
 }
 """Prompts by sheet and size."""
