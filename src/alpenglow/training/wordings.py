@@ -5,7 +5,7 @@ the plain one is "a dog". Knows no pictures and no tensors.
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,8 +60,7 @@ class Rewriter:
         if rng.random() < PLAIN:
             return [Phrase(plan.caption, plan.caption)]
         text = plan.caption.removesuffix(".")
-        names = {name for name, _ in plan.picture.drawings}
-        found = list(self._body(text[0].lower() + text[1:], names, rng))
+        found = list(self._body(plan, text[0].lower() + text[1:], rng))
         if rng.random() < OPENED:
             found.insert(0, Phrase(choose(rng, REQUESTS if plan.references else OPENINGS), ""))
         if rng.random() < ENDED:
@@ -70,22 +69,22 @@ class Rewriter:
             found.append(Phrase(".", "."))
         return spelled(found, capital=plan.caption[0].isupper())
 
-    def _body(self, text: str, names: Container[str], rng: np.random.Generator) -> Iterator[Phrase]:
-        """The words of a caption in lower case, without what stands before and after all of it. `names` are of what it
-        shows: other things are spoken of as well, such as clouds.
+    def _body(self, plan: Plan, text: str, rng: np.random.Generator) -> Iterator[Phrase]:
+        """The `text` of a plan's caption in lower case, without what stands before and after all of it. It may speak of
+        other things than it shows, such as clouds: those stay.
         """
+        names = {name for name, _ in plan.picture.drawings}
         for piece, thing in cut(text, self._thing):
             if thing is not None and self._shown[thing[2]] in names:
-                yield from self._said(thing, rng)
+                yield from self._said(thing, rng, many=plan.kind == "count")
                 continue
             for words, ground in cut(piece, BACKGROUND):
                 said = choose(rng, BACKGROUNDS).format(a=ground[1], colour=ground[2]) if ground else words
                 yield Phrase(said, words)
 
-    def _said(self, thing: re.Match[str], rng: np.random.Generator) -> Iterator[Phrase]:
+    def _said(self, thing: re.Match[str], rng: np.random.Generator, *, many: bool) -> Iterator[Phrase]:
         """Another word for some thing, not the one that stood there: which thing it is makes no difference here."""
         with_article, there = thing[1] is not None, thing[2]
-        many = there in self._plurals.values()
         word, name = self._word(rng, many=many) if rng.random() < OTHERWISE else (there, there)
         adjective = self._adjective(rng) if rng.random() < DESCRIBED else ""
         if f"{adjective} {word}" in self._names:  # a black cat is not a cat that is black
