@@ -138,7 +138,7 @@ DEV = Architecture(
 )
 
 DEMO_TEXT = TextEncoderConfig(
-    vocab_size=4096,
+    vocab_size=5504,
     hidden_size=160,
     intermediate_size=480,
     num_heads=5,

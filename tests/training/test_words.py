@@ -7,11 +7,23 @@ import pytest
 import torch
 
 from alpenglow.training import meanings
-from alpenglow.training.captions import countable, plural
+from alpenglow.training.captions import COLOURS, countable, plural
+from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import KINDS, TAUGHT, Sampler
-from alpenglow.training.fit_words import NOTHING, Alignment, WordsPlan, difference, fit_words, targets
+from alpenglow.training.fit_words import (
+    AFTER,
+    NOTHING,
+    Alignment,
+    WordsPlan,
+    begin_words,
+    difference,
+    fit_words,
+    importance,
+    targets,
+)
 from alpenglow.training.run import Run
-from alpenglow.training.wordings import TELLING, Phrase, Rewriter, spelled
+from alpenglow.training.vocabulary import added_words
+from alpenglow.training.wordings import TELLING, Phrase, Rewriter, fillers, links, spelled
 from alpenglow.training.wordnet import adjectives, picturable_nouns
 
 
@@ -37,8 +49,18 @@ def words():
 
 
 @pytest.fixture(scope="module")
-def rewriter(taught, words, packages, nouns):
-    return Rewriter(taught, words, adjectives(packages), [noun for noun in nouns if " " not in noun])
+def common(packages):
+    return common_words(packages)
+
+
+@pytest.fixture(scope="module")
+def around(packages, nouns, common):
+    return fillers(adjectives(packages), nouns, common)
+
+
+@pytest.fixture(scope="module")
+def rewriter(taught, words, around):
+    return Rewriter(taught, words, around)
 
 
 def said(phrases):
@@ -51,9 +73,30 @@ def meant(phrases):
 
 def test_nouns_are_things_by_their_first_meaning(nouns):
     assert 20_000 < len(nouns) < 30_000
-    assert nouns["tank"] == "an enclosed armored military vehicle"
+    assert nouns["tank"].definition == "an enclosed armored military vehicle"
     assert {"beagle", "golden retriever", "oak", "cheeseburger", "motorcycle"} <= nouns.keys()
     assert not {"justice", "soldier", "woman", "human", "human being", "paris", "genus felis"} & nouns.keys()
+
+
+def test_a_noun_knows_what_is_broader_nearest_first(nouns):
+    broader = nouns["beagle"].broader
+    assert broader.index("beagle") < broader.index("hound") < broader.index("dog") < broader.index("animal")
+    assert "automobile" in nouns["motorcar"].broader[:4]  # the same meaning by another word
+    assert "cat" not in nouns["whip"].broader  # a cat-o'-nine-tails, which is not what cat means first
+
+
+def test_words_are_common_by_degrees(common):
+    assert common["dog"] < common["kayak"] < common["corgi"]
+    assert 60_000 < len(common) < 100_000
+    assert {"kittens", "colour", "color"} <= common.keys()
+    assert not [word for word in common if not word.isalpha() or word != word.lower()]
+
+
+def test_fillers_make_no_difference(around):
+    assert {"old", "freshly"} <= set(around.describing)
+    assert {"galloping", "perched"} <= set(around.doing)
+    assert {"sofa", "fence"} <= set(around.things)
+    assert not TELLING & {*around.describing, *around.doing, *around.things}
 
 
 def test_adjectives_are_common_single_words(packages):
@@ -63,19 +106,17 @@ def test_adjectives_are_common_single_words(packages):
     assert not [word for word in found if not word.isalpha() or word != word.lower()]
 
 
-def test_a_word_means_the_nearest_thing_or_none(taught, nouns):
-    asked = {
-        **dict.fromkeys(("hound", "terrier"), "dog"),
-        "palace": "castle",
-        "yacht": "sailboat",
-        "cello": "guitar",
-        "sparrow": "bird",
-        "chips": "french fries",
-    }
-    nothing = ("wall", "sidewalk", "telephone")
-    found = meanings.nearest(
-        meanings.SentenceEncoder(), {word: nouns[word] for word in (*asked, *nothing)}, taught, nouns
-    )
+def test_a_word_means_what_it_is_a_kind_of(taught, nouns):
+    asked = {"corgi": "dog", "labrador": None, "sedan": "automobile", "espresso": "hot beverage", "wall": None}
+    found = {word: meanings.kind_of(nouns[word], taught) for word in asked if word in nouns}
+    assert found == {word: asked[word] for word in found}
+    assert len(found) >= 4
+
+
+def test_another_word_means_the_nearest_thing_or_none(taught, nouns):
+    asked = {"yacht": "sailboat", "canoe": "sailboat", "locomotive": "train", "cheetah": "lion", "insect": "mosquito"}
+    nothing = ("wall", "sidewalk", "telephone", "horseradish", "cowling")  # the last two have only letters in common
+    found = meanings.nearest(meanings.SentenceEncoder(), (*asked, *nothing), taught, nouns)
     assert found == asked
 
 
@@ -87,11 +128,15 @@ def test_what_is_said_for_a_thing_anyway_means_that_thing(taught):
     assert "female" not in known
 
 
-def test_the_sentence_encoder_says_which_words_are_common():
-    reader = meanings.SentenceEncoder()
-    assert reader.knows("yacht")
-    assert not reader.knows("terrier")
-    vectors = reader(["a dog", "a puppy", "a bridge"])
+def test_adjectives_are_no_words_for_a_thing(few, nouns):
+    asked = {noun: nouns[noun] for noun in ("corgi", "sidewalk", "kitten")}
+    known = {"corgi": "dog", "dogs": "dog", "kitten": "cat", "cats": "cat", "rockets": "rocket"}
+    assert meanings.meanings(few, asked, []) == known | {"launch": "rocket"}
+    assert meanings.meanings(few, asked, ["launch", "kitten"]) == known  # a noun all the same
+
+
+def test_the_sentence_encoder_puts_like_beside_like():
+    vectors = meanings.SentenceEncoder()(["a dog", "a puppy", "a bridge"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
 
@@ -139,18 +184,26 @@ def test_words_that_change_the_picture_are_no_fillers(rewriter, library):
     for seed in range(2_000):
         rng = np.random.default_rng(seed)
         for phrase in rewriter(sampler.plan(rng, "subject"), rng):
-            assert phrase.meant or phrase.said.strip().lower() not in TELLING
+            assert phrase.meant or phrase.said.strip().lower() not in TELLING - set(COLOURS)
 
 
 def test_phrases_are_joined_by_blanks_before_words_alone():
     parts = [Phrase("draw", ""), Phrase("an", "a"), Phrase("owl", "dog"), Phrase(", 4k", ""), Phrase(".", ".")]
-    assert [*map(tuple, spelled(parts, capital=True))] == [
+    assert [phrase[:2] for phrase in spelled(parts, capital=True)] == [
         ("Draw", ""),
         (" an", "A"),
         (" owl", " dog"),
         (", 4k", ""),
         (".", "."),
     ]
+
+
+def test_what_links_two_things_says_nothing_by_itself(tokenizer):
+    parts = [("a cat", False), ("beside", True), ("a car", False)]
+    assert [(phrase.said, phrase.silent) for phrase in links("a cat beside a car", "pair")] == parts
+    assert not any(phrase.silent for phrase in links("and style it like image 1", "restyle"))
+    _, _, (places,) = Alignment(tokenizer)([[Phrase("a cat", "a cat"), Phrase(" beside", " beside", silent=True)]])
+    assert places[:6].tolist() == [0, 1, 2, NOTHING, 4, 5]
 
 
 def test_phrases_are_aligned_at_their_ends(tokenizer):
@@ -180,8 +233,27 @@ def test_targets_are_states_or_silence():
     states = torch.arange(6.0).view(1, 3, 2)
     found = targets(states, torch.tensor([[0, NOTHING, 1]]), torch.tensor([-1.0, -2.0]))
     assert found.tolist() == [[[0, 1], [-1, -2], [2, 3]]]
-    assert difference(found, found, torch.eye(2)) == 0
-    assert difference(0 * found, found, torch.eye(2)) == 1
+
+
+def test_what_comes_after_all_words_counts_more():
+    mask = torch.tensor([[True, True, True, False], [True, True, False, False]])
+    weights = importance(mask)
+    assert weights.tolist() == [[1, 1, AFTER, AFTER], [1, AFTER, AFTER, AFTER]]
+    wanted = torch.ones(2, 4, 3)
+    assert difference(wanted, wanted, torch.eye(3), weights) == 0
+    assert difference(0 * wanted, wanted, torch.eye(3), weights) == 1
+    words, after = (torch.where((weights == AFTER)[..., None] == late, 0.0, wanted) for late in (False, True))
+    assert difference(after, wanted, torch.eye(3), weights) > difference(words, wanted, torch.eye(3), weights)
+
+
+def test_an_own_entry_begins_as_what_it_means(small_flow, tokenizer, demo_files):
+    encoder, entries = small_flow(4).text_encoder, dict(added_words(demo_files.tokenizer))
+    asked = [(word, entries[word]) for word in ("puppy", "carry")]
+    begin_words(encoder, tokenizer, asked, {"puppy": "dog"})
+    embeddings = encoder.model.embed_tokens.weight
+    ids, mask = tokenizer.encode(["a dog"])
+    assert torch.equal(embeddings[entries["puppy"]], embeddings[ids[0, mask.sum() - 2]])
+    assert torch.equal(embeddings[entries["carry"]], embeddings[ids[0, -1]])
 
 
 def test_an_encoder_learns_other_words_and_keeps_what_it_knows(small_flow, tokenizer, tmp_path):
@@ -196,8 +268,11 @@ def test_an_encoder_learns_other_words_and_keeps_what_it_knows(small_flow, token
 
     before = {name: state_of(name) for name in words.values()}
 
+    def relative(state, wanted):
+        return ((state - wanted).square().mean() / wanted.square().mean()).item()
+
     def wrong(said):
-        return max(difference(state_of(word), before[name], torch.eye(32)).item() for word, name in said.items())
+        return max(relative(state_of(word), before[name]) for word, name in said.items())
 
     def draw(rng):
         word, name = list(words.items())[int(rng.integers(3))]

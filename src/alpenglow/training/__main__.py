@@ -27,16 +27,15 @@ from alpenglow.training.examples import TAUGHT, Sampler, training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, blend, fit_flow, initialise_flow
-from alpenglow.training.fit_words import fit_words
+from alpenglow.training.fit_words import begin_words, fit_words
 from alpenglow.training.focus import focus
+from alpenglow.training.lexicon import Lexicon
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
-from alpenglow.training.meanings import meanings
 from alpenglow.training.pixels import render_all
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
-from alpenglow.training.vocabulary import fit_tokenizer
+from alpenglow.training.vocabulary import add_words, added_words, fit_tokenizer
 from alpenglow.training.wordings import Phrase, Rewriter
-from alpenglow.training.wordnet import adjectives, picturable_nouns
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
@@ -114,11 +113,14 @@ def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
 
 
 def make_tokenizer(folder: Path, packages: Path) -> Path:
-    """Fit the vocabulary, once, on captions as they occur in training; the folder that it is in."""
+    """Fit the vocabulary, once, on captions as they occur in training, and add words; the folder that it is in."""
     if not (folder / "tokenizer").exists():
-        chance = np.random.default_rng(RECIPE.seed)
-        captions = training_prompts(load_drawings(packages), chance, RECIPE.vocabulary_captions)
-        fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size, folder / "tokenizer")
+        library, partial = load_drawings(packages), folder / "tokenizer.partial"
+        captions = training_prompts(library, np.random.default_rng(RECIPE.seed), RECIPE.vocabulary_captions)
+        fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size - RECIPE.added_words, partial)
+        lexicon = Lexicon.read(packages, library.only(TAUGHT))
+        add_words(partial, lexicon.entries(partial)[: RECIPE.added_words])
+        partial.rename(folder / "tokenizer")
     return folder / "tokenizer"
 
 
@@ -150,10 +152,9 @@ def train_flow(
 def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path) -> None:
     """Teach the text encoder what other words and ways of asking come to."""
     library = load_drawings(packages)
-    taught = library.only(TAUGHT)
-    nouns = picturable_nouns(packages)
-    around = [noun for noun in nouns if " " not in noun]
-    sampler, rewrite = Sampler(library), Rewriter(taught, meanings(taught, nouns), adjectives(packages), around)
+    lexicon = Lexicon.read(packages, library.only(TAUGHT))
+    words = lexicon.known_to(tokenizer_files)
+    sampler, rewrite = Sampler(library), Rewriter(lexicon.library, words, lexicon.around)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
 
     def draw(rng: np.random.Generator) -> list[Phrase]:
@@ -161,6 +162,7 @@ def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path)
 
     tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
     run = Run(folder / f"words-{fingerprint(flow.text_encoder)}")  # another flow's words are nothing to resume from
+    begin_words(flow.text_encoder, tokenizer, added_words(tokenizer_files), words)
     fit_words(flow, draw, tokenizer, run, RECIPE.words)
 
 

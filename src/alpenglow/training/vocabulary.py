@@ -1,10 +1,14 @@
-"""Fits the demo's tokenizer: byte-level BPE in the form of Qwen2, so that transformers reads it as that class."""
+"""Fits the demo's tokenizer: byte-level BPE in the form of Qwen2, so that transformers reads it as that class.
+
+Besides what BPE makes of captions it has entries for whole words, as many as an encoder of four layers can hold: it
+takes one look at an entry to know it, and layers to put a word together from its pieces.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
@@ -52,3 +56,43 @@ def fit_tokenizer(captions: Iterable[str], size: int, folder: Path) -> None:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")
+
+
+def words_for_entries(
+    folder: Path, words: Collection[str], names: Collection[str], common: Mapping[str, int]
+) -> list[str]:
+    """Which words are worth an entry of their own in the tokenizer of `folder`, the first most: `words`, that mean
+    something, and everyday ones that begin with the entry for something else of `names`, as carry does with a car.
+
+    The commoner, the earlier. Those that have an entry have no need of another.
+    """
+    pieces = pieces_of(folder)
+    meant = [word for word in words if word.isalpha()]
+    misread = [word for word, level in common.items() if level <= EVERYDAY and pieces(word)[0][1:] in names]
+    several = {word for word in (*meant, *misread) if word not in names and len(pieces(word)) > 1}
+    return sorted(several, key=lambda word: (common.get(word, UNLISTED), word))
+
+
+def pieces_of(folder: Path) -> Callable[[str], list[str]]:
+    """Tells the entries that a word becomes where it stands after a blank."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return lambda word: tokenizer.encode(f" {word}", add_special_tokens=False).tokens
+
+
+def add_words(folder: Path, words: Iterable[str]) -> None:
+    """Give each word an entry of its own, for where it stands alone, in lower case, with the blank before it."""
+    path = folder / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.add_tokens([AddedToken(word, single_word=True, lstrip=True, normalized=False) for word in words])
+    tokenizer.save(str(path), pretty=False)
+
+
+def added_words(folder: Path) -> Iterator[tuple[str, int]]:
+    """Each word that has an entry of its own, and its id."""
+    for entry in json.loads((folder / "tokenizer.json").read_bytes())["added_tokens"]:
+        if not entry["special"]:
+            yield entry["content"], entry["id"]
+
+
+EVERYDAY, UNLISTED = 20, 35
+"""Up to which of SCOWL's sizes a word is everyday, and where those come that it does not list."""

@@ -1,0 +1,47 @@
+"""All that the demo is taught of words: which means what, which mean nothing, which have an entry in the vocabulary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from alpenglow.training.captions import EVERYDAY, plural
+from alpenglow.training.common_words import common_words
+from alpenglow.training.drawings import Library
+from alpenglow.training.meanings import meanings
+from alpenglow.training.vocabulary import pieces_of, words_for_entries
+from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers, fillers
+from alpenglow.training.wordnet import adjectives, picturable_nouns
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words by the name of the thing of `library` that each means, fillers around them, and how common words are."""
+
+    library: Library
+    words: Mapping[str, str]
+    around: Fillers
+    common: Mapping[str, int]
+
+    @classmethod
+    def read(cls, packages: Path, library: Library) -> Self:
+        """From the packages under `packages`/node_modules. Takes a minute: a sentence encoder reads definitions.
+
+        Raises FileNotFoundError where a package is missing.
+        """
+        common, describing = common_words(packages), adjectives(packages)
+        nouns = {noun: meaning for noun, meaning in picturable_nouns(packages).items() if noun in common}
+        taken = TELLING | SAID_AROUND | {plural(name) for name in library.concepts}
+        found = meanings(library, nouns, describing)
+        words = {word: name for word, name in found.items() if word not in taken}
+        return cls(library, words, fillers(describing, nouns, common), common)
+
+    def entries(self, tokenizer: Path) -> list[str]:
+        """Words for which an entry of their own is worth while in the vocabulary of that folder, the first most."""
+        names = {word for name in self.library.concepts for word in (name, *EVERYDAY.get(name, ()))}
+        return words_for_entries(tokenizer, self.words, names | {plural(name) for name in names}, self.common)
+
+    def known_to(self, tokenizer: Path) -> dict[str, str]:
+        """What each word means, of those that have an entry in the vocabulary of that folder, and of phrases."""
+        pieces = pieces_of(tokenizer)
+        return {word: name for word, name in self.words.items() if " " in word or len(pieces(word)) == 1}

@@ -1,0 +1,90 @@
+"""The demo's vocabulary: which words have an entry of their own, and that they change nothing else."""
+
+import json
+import shutil
+import warnings
+
+import pytest
+
+from alpenglow.catalogue import find
+from alpenglow.training.common_words import common_words
+from alpenglow.training.examples import TAUGHT
+from alpenglow.training.lexicon import Lexicon
+from alpenglow.training.meanings import kind_of
+from alpenglow.training.recipe import RECIPE
+from alpenglow.training.vocabulary import add_words, added_words, fit_tokenizer, pieces_of, words_for_entries
+from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers
+from alpenglow.training.wordnet import picturable_nouns
+from alpenglow.weights.tokenizer import Tokenizer
+
+CAPTIONS = ["a car beside a dog", "three cars on a blue background", "a dog on a cart in noto style"] * 20
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    fit_tokenizer(CAPTIONS, 330, tmp_path / "tokenizer")
+    return tmp_path / "tokenizer"
+
+
+def test_entries_are_for_words_that_mean_something_or_would_be_misread(fitted):
+    common = {"dog": 10, "carry": 10, "beagle": 35, "poodle": 20, "hard": 10, "carnal": 35, "cars": 10}
+    found = words_for_entries(fitted, ["dog", "poodle", "beagle", "two-hump", "ramen"], {"car", "cars", "dog"}, common)
+    assert found == ["carry", "poodle", "beagle", "ramen"]  # the commoner first; "hard" is misread as nothing
+
+
+def test_an_entry_stands_for_a_word_by_itself_and_changes_no_other(fitted):
+    before = {text: pieces_of(fitted)(text) for text in (*CAPTIONS, "beagles", "carrying")}
+    add_words(fitted, ["beagle", "carry"])
+    pieces = pieces_of(fitted)
+    entries = dict(added_words(fitted))
+    assert list(entries) == ["beagle", "carry"]
+    assert len(pieces("beagle")) == len(pieces("carry")) == 1
+    assert {text: pieces(text) for text in before} == before
+    tokenizer = Tokenizer.from_folder(fitted, 16)
+    ids, _ = tokenizer.encode(["beagle", "a beagle, please", "a beagle-like dog", "a beagles"])
+    assert [entries["beagle"] in row for row in ids.tolist()] == [True, True, True, False]
+
+
+def test_a_lexicon_knows_what_the_vocabulary_knows(fitted, few):
+    lexicon = Lexicon(few, {"beagle": "dog", "guide dog": "dog", "spaceship": "rocket"}, Fillers((), (), ()), {})
+    assert lexicon.entries(fitted) == ["beagle", "spaceship"]
+    assert lexicon.known_to(fitted) == {"guide dog": "dog"}
+    add_words(fitted, lexicon.entries(fitted)[:1])
+    assert lexicon.known_to(fitted) == {"beagle": "dog", "guide dog": "dog"}
+
+
+def test_the_bundled_vocabulary_has_words_that_need_it(packages, library, demo_files, tmp_path):
+    """Of more than one piece without, and all of those that everybody calls a thing or a kind of it by."""
+    there = dict(added_words(demo_files.tokenizer))
+    assert len(there) == RECIPE.added_words
+    assert sorted(there.values()) == list(range(4096, find("demo").architecture.text_encoder.vocab_size))
+    shutil.copytree(demo_files.tokenizer, tmp_path / "bare")
+    leave_out_words(tmp_path / "bare")
+    pieces = pieces_of(tmp_path / "bare")
+    assert min(len(pieces(word)) for word in there) > 1
+
+    taught, common, nouns = library.only(TAUGHT), common_words(packages), picturable_nouns(packages)
+    kinds = {word for word, level in common.items() if level <= 35 and word in nouns and kind_of(nouns[word], taught)}
+    missing = {word for word in kinds - taught.concepts.keys() - there.keys() if len(pieces(word)) > 1}
+    assert missing <= TELLING | SAID_AROUND
+    assert {"puppy", "corgi", "sedan", "yacht"} <= there.keys()
+
+
+def leave_out_words(folder):
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_bytes())
+    content["added_tokens"] = [entry for entry in content["added_tokens"] if entry["special"]]
+    path.write_text(json.dumps(content), "utf-8")
+
+
+def test_transformers_reads_the_same_words(demo_files, tokenizer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from transformers import AutoTokenizer
+
+        theirs = AutoTokenizer.from_pretrained(demo_files.tokenizer)
+    prompts = ["a corgi on a yacht", "Puppies, and a puppy.", "carry a sedan", "an ape-like robot"]
+    ids, mask = tokenizer.encode(prompts)
+    for prompt, row, real in zip(prompts, ids, mask, strict=True):
+        text = theirs.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False)
+        assert theirs(text)["input_ids"] == row[real].tolist()
