@@ -56,8 +56,8 @@ def test_a_lexicon_knows_what_the_vocabulary_knows(fitted, few):
 def test_the_bundled_vocabulary_has_words_that_need_it(packages, library, demo_files, tmp_path):
     """Of more than one piece without, and all of those that everybody calls a thing or a kind of it by."""
     there = dict(added_words(demo_files.tokenizer))
-    assert len(there) == RECIPE.added_words
-    assert sorted(there.values()) == list(range(4096, find("demo").architecture.text_encoder.vocab_size))
+    assert len(set(there.values())) == RECIPE.added_words
+    assert max(there.values()) < find("demo").architecture.text_encoder.vocab_size
     shutil.copytree(demo_files.tokenizer, tmp_path / "bare")
     leave_out_words(tmp_path / "bare")
     pieces = pieces_of(tmp_path / "bare")
