@@ -35,8 +35,9 @@ def test_without_npm_the_error_says_what_to_install(tmp_path, monkeypatch):
 
 
 def test_every_source_has_a_pinned_version_and_a_licence():
-    assert set(SOURCES) == {*STYLES, "words", "lexicon"}
-    assert {source.licence for source in SOURCES.values()} == {"Apache-2.0", "MIT", "CC-BY-4.0", "WordNet 3.0"}
+    assert set(SOURCES) == {*STYLES, "words", "lexicon", "frequencies"}
+    licences = {"Apache-2.0", "MIT", "CC-BY-4.0", "WordNet 3.0", "MIT, lists: SCOWL"}
+    assert {source.licence for source in SOURCES.values()} == licences
     assert all(source.version.count(".") == 2 for source in SOURCES.values())
 
 
