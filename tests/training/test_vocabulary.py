@@ -5,9 +5,10 @@ import shutil
 import warnings
 
 import pytest
+from tokenizers import Tokenizer as Vocabulary
 
 from alpenglow.catalogue import find
-from alpenglow.training.captions import EVERYDAY, plural
+from alpenglow.training.captions import everyday_words, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.lexicon import Lexicon
@@ -31,6 +32,13 @@ def test_entries_are_for_words_that_mean_something_or_would_be_misread(fitted):
     common = {"dog": 10, "carry": 10, "beagle": 35, "poodle": 20, "hard": 10, "carnal": 35, "cars": 10}
     found = words_for_entries(fitted, ["dog", "poodle", "beagle", "two-hump", "ramen"], {"car", "cars", "dog"}, common)
     assert found == ["carry", "poodle", "beagle", "ramen"]  # the commoner first; "hard" is misread as nothing
+
+
+def test_pieces_of_other_words_get_no_entry_that_they_would_share(fitted):
+    there = Vocabulary.from_file(str(fitted / "tokenizer.json")).get_vocab()
+    shared = [piece for piece in there if piece.isascii() and piece.isalpha() and len(pieces_of(fitted)(piece)) > 1]
+    assert shared
+    assert words_for_entries(fitted, [*shared, "beagle"], set(), {}) == ["beagle"]
 
 
 def test_an_entry_stands_for_a_word_by_itself_and_changes_no_other(fitted):
@@ -65,10 +73,10 @@ def test_the_bundled_vocabulary_has_words_that_need_it(packages, library, demo_f
     assert min(len(pieces(word)) for word in there) > 1
 
     taught, common, nouns = library.only(TAUGHT), common_words(packages), picturable_nouns(packages)
-    kinds = {word for word, level in common.items() if level <= 35 and word in nouns and kind_of(nouns[word], taught)}
-    called = {word for name in taught.concepts for word in (name, *EVERYDAY.get(name, ()))}  # as captions call them
+    called = everyday_words(taught.concepts)
+    kinds = {word for word, level in common.items() if level <= 35 and word in nouns and kind_of(nouns[word], called)}
     missing = {word for word in kinds - there.keys() if len(pieces(word)) > 1}
-    assert missing <= TELLING | SAID_AROUND | called | {plural(name) for name in taught.concepts}
+    assert missing <= TELLING | SAID_AROUND | called.keys() | {plural(name) for name in taught.concepts}
     assert {"puppy", "corgi", "sedan", "yacht"} <= there.keys()
 
 

@@ -4,7 +4,7 @@ Every function draws one of several wordings from a generator. Knows names, not 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +121,11 @@ def word_for(concept: Concept, rng: np.random.Generator, synonyms: float = SYNON
 def other_words(concept: Concept) -> list[str]:
     """Those of a thing's keywords that one could call it by."""
     return [word for word in concept.keywords if word not in _MISLEADING] if concept.group in _THINGS else []
+
+
+def everyday_words(names: Iterable[str]) -> dict[str, str]:
+    """What captions call each of the concepts of these `names`, its name among it, and which it is."""
+    return {word: name for name in names for word in (name, *EVERYDAY.get(name, ()))}
 
 
 def article(phrase: str) -> str:

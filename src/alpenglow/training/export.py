@@ -60,9 +60,7 @@ thing keeps the size that it has there. At 1920x1080 a thing is recognised one t
 recognised on another background, in another place, moved to a side, beside or among others, at 256x256 and 512x512;
 restyled like another one if it shows a thing of the first list, mostly if it is an animal or a plant, often if it is
 food. Fifteen hundred other words mean the nearest of its things, three times in four; prompts as people type them, with
-words that it cannot draw, give the thing that they name two times in three.
-Every seed draws nearly the same
-picture.
+words that it cannot draw, give the thing that they name two times in three. Every seed draws nearly the same picture.
 
 The things: {favourites}.
 

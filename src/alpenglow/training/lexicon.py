@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from alpenglow.training.captions import EVERYDAY, plural
+from alpenglow.training.captions import everyday_words, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.drawings import Library
 from alpenglow.training.meanings import meanings
@@ -38,7 +38,7 @@ class Lexicon:
 
     def entries(self, tokenizer: Path) -> list[str]:
         """Words for which an entry of their own is worth while in the vocabulary of that folder, the first most."""
-        names = {word for name in self.library.concepts for word in (name, *EVERYDAY.get(name, ()))}
+        names = set(everyday_words(self.library.concepts))
         return words_for_entries(tokenizer, self.words, names | {plural(name) for name in names}, self.common)
 
     def known_to(self, tokenizer: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from alpenglow.training.captions import EVERYDAY, other_words
+from alpenglow.training.captions import EVERYDAY, everyday_words, other_words
 from alpenglow.training.drawings import Concept, Library, Source
 from alpenglow.training.things import FAVOURITES
 from alpenglow.training.wordnet import Noun
@@ -39,15 +39,15 @@ def meanings(library: Library, nouns: Mapping[str, Noun], adjectives: Collection
     """
     how = set(adjectives) - nouns.keys()
     known = {word: name for word, name in known_words(library.concepts.values()) if word not in how}
-    kinds = {noun: name for noun in nouns if (name := kind_of(nouns[noun], library))}
+    called = everyday_words(library.concepts)
+    kinds = {noun: name for noun in nouns if (name := kind_of(nouns[noun], called))}
     others = [noun for noun in nouns if noun not in known | kinds]
     found = nearest(SentenceEncoder(), others, library, nouns)
     return {word: name for word, name in (found | kinds | known).items() if word not in library.concepts}
 
 
-def kind_of(noun: Noun, library: Library) -> str | None:
-    """The concept that the noun is the nearest kind of, if there is one."""
-    called = {word: name for name in library.concepts for word in (*EVERYDAY.get(name, ()), name)}
+def kind_of(noun: Noun, called: Mapping[str, str]) -> str | None:
+    """The concept that the noun is the nearest kind of, of those that are `called` so, if there is one."""
     return next((called[word] for word in noun.broader if word in called), None)
 
 
@@ -68,16 +68,16 @@ def nearest(
     reader: SentenceEncoder, asked: Sequence[str], library: Library, nouns: Mapping[str, Noun]
 ) -> dict[str, str]:
     """For each of the nouns that are `asked` for the concept nearest to it, unless none is near."""
-    words = [(name, word) for name in library.concepts for word in (name, *EVERYDAY.get(name, ()))]
-    described = [f"{name}: {_definition(library.concepts[name], nouns)}" for name, _ in words]
-    alone = reader(asked) @ reader([word for _, word in words]).T  # (asked, words)
+    words = list(everyday_words(library.concepts).items())
+    described = [f"{name}: {_definition(library.concepts[name], nouns)}" for _, name in words]
+    alone = reader(asked) @ reader([word for word, _ in words]).T  # (asked, words)
     defined = reader([f"{noun}: {nouns[noun].definition}" for noun in asked]) @ reader(described).T
-    best = ((alone + defined) / 2).max(1), ((alone + defined) / 2).argmax(1)
-    return {
-        noun: words[where][0]
-        for noun, likeness, where in zip(asked, *best, strict=True)
-        if likeness >= NEAR and noun[:ALIKE] != words[where][1][:ALIKE]
-    }
+    found = {}
+    for noun, likeness in zip(asked, (alone + defined) / 2, strict=True):
+        word, name = words[likeness.argmax()]
+        if likeness.max() >= NEAR and noun[:ALIKE] != word[:ALIKE]:
+            found[noun] = name
+    return found
 
 
 def _definition(concept: Concept, nouns: Mapping[str, Noun]) -> str:

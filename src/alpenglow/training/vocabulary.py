@@ -64,12 +64,14 @@ def words_for_entries(
     """Which words are worth an entry of their own in the tokenizer of `folder`, the first most: `words`, that mean
     something, and everyday ones that begin with the entry for something else of `names`, as carry does with a car.
 
-    The commoner, the earlier. Those that have an entry have no need of another.
+    The commoner, the earlier. Those that have an entry have no need of another, and those that are a piece of others,
+    as plane is of airplane, would share that piece's.
     """
-    pieces = pieces_of(folder)
+    pieces, there = pieces_of(folder), Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
     meant = [word for word in words if word.isalpha()]
     misread = [word for word, level in common.items() if level <= EVERYDAY and pieces(word)[0][1:] in names]
-    several = {word for word in (*meant, *misread) if word not in names and len(pieces(word)) > 1}
+    taken = {*names, *there}
+    several = {word for word in (*meant, *misread) if word not in taken and len(pieces(word)) > 1}
     return sorted(several, key=lambda word: (common.get(word, UNLISTED), word))
 
 

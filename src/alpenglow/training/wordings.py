@@ -14,7 +14,6 @@ from alpenglow.training.captions import (
     ADJECTIVES,
     AT_TIME,
     COLOURS,
-    EVERYDAY,
     IN_WEATHER,
     LARGE,
     NUMBERS,
@@ -23,6 +22,7 @@ from alpenglow.training.captions import (
     article,
     choose,
     countable,
+    everyday_words,
     plural,
 )
 from alpenglow.training.drawings import STYLES, Library
@@ -67,7 +67,7 @@ class Rewriter:
         none: else it is left out.
         """
         self._words = tuple(words.items())
-        self._shown = {word: name for name in library.concepts for word in (name, *EVERYDAY.get(name, ()))}
+        self._shown = everyday_words(library.concepts)
         self._plurals = {name: plural(name) for name, one in library.concepts.items() if countable(one)}
         self._shown |= {many: name for name, many in self._plurals.items()}
         self._names = frozenset({*self._shown, *words})
