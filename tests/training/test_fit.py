@@ -1,6 +1,7 @@
 """Every stage of training on small networks and made-up pictures: it learns, it resumes, it exports."""
 
 import csv
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from typer import BadParameter
 
 from alpenglow.catalogue import find
@@ -21,7 +23,7 @@ from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
 from alpenglow.training.fit_flow import Flow, FlowPlan, blend, fit_flow, rotary_of
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
-from alpenglow.training.run import Run
+from alpenglow.training.run import Average, Run
 from alpenglow.training.vocabulary import fit_tokenizer
 from alpenglow.weights import hub
 from alpenglow.weights.networks import load_networks
@@ -161,3 +163,24 @@ def distance_after_sampling(flow: Flow, batch: Batch) -> float:
     for t, after in pairwise(timesteps(data.shape[1], 4)):
         x = x + (after - t) * flow.transformer(x, txt, t[None], rotary, references=references)
     return (x - data).square().mean().item()
+
+
+def test_a_timed_run_ends_with_its_minutes_and_begins_anew(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"of another run")
+    run = Run(tmp_path, minutes=0.01)
+    assert run.resume(nn.Identity(), torch.optim.SGD([torch.zeros(1)]), Average(nn.Identity(), 0.9)) == 0
+    begun = time.monotonic()
+    steps = list(run.steps(0, 3, "timed"))
+    assert 0.6 <= time.monotonic() - begun < 5
+    assert [step.number for step in steps] == list(range(len(steps)))
+    assert len(steps) > 3
+    assert [step.save for step in steps] == [False] * (len(steps) - 1) + [True]
+    over = [step.over for step in steps]
+    assert over == sorted(over)
+    assert over[0] < 0.1
+    assert over[-1] == 1
+
+
+def test_a_finished_run_has_no_steps(tmp_path):
+    assert list(Run(tmp_path).steps(3, 3, "done")) == []
+    assert [tuple(step) for step in Run(tmp_path).steps(1, 3, "two more")] == [(1, 1 / 3, False), (2, 2 / 3, True)]

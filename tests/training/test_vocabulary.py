@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer as Vocabulary
@@ -60,6 +61,23 @@ def test_a_lexicon_knows_what_the_vocabulary_knows(fitted, few):
     assert lexicon.known_to(fitted) == {"guide dog": "dog"}
     add_words(fitted, lexicon.entries(fitted)[:1])
     assert lexicon.known_to(fitted) == {"beagle": "dog", "guide dog": "dog"}
+
+
+def test_a_lexicon_that_was_read_is_kept_for_the_same_things(few, tmp_path, monkeypatch):
+    reads = []
+
+    def read(packages, library):
+        reads.append(packages)
+        return Lexicon(library, {"beagle": "dog"}, Fillers(("old",), ("sitting",), ("fence",)), {"beagle": 35})
+
+    monkeypatch.setattr(Lexicon, "read", read)
+    first, again = (Lexicon.kept(tmp_path, Path("packages"), few) for _ in range(2))
+    assert again.words == first.words == {"beagle": "dog"}
+    assert again.common == {"beagle": 35}
+    assert [list(words) for words in again.around] == [["old"], ["sitting"], ["fence"]]
+    assert len(reads) == 1
+    Lexicon.kept(tmp_path, Path("packages"), few.only({"dog"}))
+    assert len(reads) == 2
 
 
 def test_the_bundled_vocabulary_has_words_that_need_it(packages, library, demo_files, tmp_path):

@@ -64,6 +64,14 @@ def main(
         float,
         typer.Option(help="How much of --start is left in what is written: 0 to 1, a share of every weight."),
     ] = 0.0,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Share so many minutes among the flow's stages by their steps, whatever their number then comes to: "
+            "for a machine that is lent. Data are made before. Such a run is not resumed.",
+            min=0.1,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
     """Make a demo checkpoint from scratch: more than half a day on two CPU cores.
@@ -80,24 +88,27 @@ def main(
         raise typer.BadParameter(str(error), param_hint="--device") from None
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)
-    if start is not None:
-        files = Files.in_folder(start)
-        networks = load_networks(ARCHITECTURE, files, torch.float32)
-        autoencoder, tokenizer_files = networks.autoencoder, files.tokenizer
-        flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
-        before = copy.deepcopy(flow)
-    else:
-        autoencoder = make_autoencoder(folder, packages)
-        tokenizer_files = make_tokenizer(folder, packages)
-        flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
-        initialise_flow(flow)
-        before = flow
+    flow, autoencoder, tokenizer_files = begin(start, folder, packages)
+    before = copy.deepcopy(flow)
     if stages := RECIPE.flow[first_stage:]:
-        train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, device)
+        train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, minutes, device)
         blend(flow.cpu(), before, keep)
     teach_words(flow.to(device), folder, packages, tokenizer_files)
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
+
+
+def begin(start: Path | None, folder: Path, packages: Path) -> tuple[Flow, AutoEncoder, Path]:
+    """Flow, autoencoder and the folder of the tokenizer: those of the checkpoint `start`, or new ones."""
+    if start is not None:
+        files = Files.in_folder(start)
+        networks = load_networks(ARCHITECTURE, files, torch.float32)
+        flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
+        return flow, networks.autoencoder, files.tokenizer
+    autoencoder, tokenizer_files = make_autoencoder(folder, packages), make_tokenizer(folder, packages)
+    flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
+    initialise_flow(flow)
+    return flow, autoencoder, tokenizer_files
 
 
 def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
@@ -118,7 +129,7 @@ def make_tokenizer(folder: Path, packages: Path) -> Path:
         library, partial = load_drawings(packages), folder / "tokenizer.partial"
         captions = training_prompts(library, np.random.default_rng(RECIPE.seed), RECIPE.vocabulary_captions)
         fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size - RECIPE.added_words, partial)
-        lexicon = Lexicon.read(packages, library.only(TAUGHT))
+        lexicon = Lexicon.kept(folder, packages, library.only(TAUGHT))
         add_words(partial, lexicon.entries(partial)[: RECIPE.added_words])
         partial.rename(folder / "tokenizer")
     return folder / "tokenizer"
@@ -131,6 +142,7 @@ def train_flow(
     packages: Path,
     autoencoder: AutoEncoder,
     tokenizer_files: Path,
+    minutes: float | None,
     device: str,
 ) -> None:
     """Render what pictures are put together from, once; then fit transformer and text encoder stage by stage."""
@@ -140,10 +152,11 @@ def train_flow(
     plans = draw_plans(library, tokenizer_files, length, RECIPE.plans, RECIPE.seed)
     composer = Composer(rendered, LinearEncoder.of(autoencoder.eval()), device)
     deck = Deck(plans, Tokenizer.from_folder(tokenizer_files, length).encode([""]), composer)
-    weights = channel_weights(autoencoder)
+    weights, steps = channel_weights(autoencoder), sum(stage.plan.steps for stage in stages)
     for stage in stages:
-        run = Run(folder / f"flow-{RECIPE.flow.index(stage)}")
-        if run.steps_done < stage.plan.steps:
+        share = minutes and minutes * stage.plan.steps / steps
+        run = Run(folder / f"flow-{RECIPE.flow.index(stage)}", minutes=share)
+        if minutes or run.steps_done < stage.plan.steps:
             leaning = np.array([stage.leaning.get(style, 1.0) for _, style in library.drawings])
             deck.focus(focus(flow.to(device), deck, leaning, weights))
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
@@ -152,7 +165,7 @@ def train_flow(
 def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path) -> None:
     """Teach the text encoder what other words and ways of asking come to."""
     library = load_drawings(packages)
-    lexicon = Lexicon.read(packages, library.only(TAUGHT))
+    lexicon = Lexicon.kept(folder, packages, library.only(TAUGHT))
     words = lexicon.known_to(tokenizer_files)
     sampler, rewrite = Sampler(library), Rewriter(lexicon.library, words, lexicon.around)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())

@@ -44,9 +44,9 @@ def fit_decoder(model: AutoEncoder, pool: CropPool, run: Run, plan: DecoderPlan)
     first = run.resume(decoder, optimizer, average)
 
     started, mean_loss = time.monotonic(), 0.0
-    for step, save in run.steps(first, plan.steps, f"decoder to level {plan.finest}"):
+    for step, over, save in run.steps(first, plan.steps, f"decoder to level {plan.finest}"):
         for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * learning_rate_shape(step, plan.steps)
+            group["lr"] = plan.learning_rate * learning_rate_shape(step, over)
         rng = np.random.default_rng([plan.seed, step])
         z, picture = pool.draw(rng, plan.batch, plan.side)
         noise = torch.from_numpy(rng.standard_normal(z.shape, dtype=np.float32))
@@ -108,10 +108,11 @@ class ChannelSumGroupNorm(nn.GroupNorm):
         return (y * scale[:, :, None, None] + shift[:, :, None, None]).to(x.dtype)
 
 
-def learning_rate_shape(step: int, steps: int, hold: float = 0.0, warm_up: int = 100) -> float:
-    """Share of the peak: a linear rise, the peak for a share `hold` of the steps, then a cosine to a hundredth.
+def learning_rate_shape(step: int, over: float, hold: float = 0.0, warm_up: int = 100) -> float:
+    """Share of the peak when so much of a run is `over`: a linear rise, the peak for a share `hold` of the run, then a
+    cosine to a hundredth.
 
     A run that holds can still be made longer as long as it does.
     """
-    falling = max(0.0, (step / steps - hold) / (1 - hold))
+    falling = max(0.0, (over - hold) / (1 - hold))
     return min(1.0, (step + 1) / warm_up) * (0.505 + 0.495 * math.cos(math.pi * falling))

@@ -126,8 +126,8 @@ def fit_flow(
     take = Replayed(learner, capture_on_cuda()) if device.startswith("cuda") else learner
 
     started, total_loss, counted = time.monotonic(), torch.zeros((), device=device), 0
-    for step, save in run.steps(first, plan.steps, "flow"):
-        learner.rate.fill_(plan.learning_rate * learning_rate_shape(step, plan.steps, plan.hold))
+    for step, over, save in run.steps(first, plan.steps, "flow"):
+        learner.rate.fill_(plan.learning_rate * learning_rate_shape(step, over, plan.hold))
         rng = np.random.default_rng([plan.seed, step])
         steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
         batch = draw(rng, plan.batch * plan.sampling_steps // steps)

@@ -82,11 +82,11 @@ def fit_words(
     average = Average(student, plan.averaging)
 
     first, (total, counted) = run.resume(student, optimizer, average), (0.0, 0)
-    for (step, save), captions in zip(
+    for (step, over, save), captions in zip(
         run.steps(first, plan.steps, "words"), batches(draw, align, plan, first), strict=False
     ):
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * learning_rate_shape(step, plan.steps)
+            group["lr"] = group["peak"] * learning_rate_shape(step, over)
         said, meant, places = align(captions)
         end = mask.shape[1] if step % WHOLE == 0 else longest(said, meant) + PADS
         plain, other = (

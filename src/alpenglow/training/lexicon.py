@@ -1,5 +1,6 @@
 """All that the demo is taught of words: which means what, which mean nothing, which have an entry in the vocabulary."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,18 @@ class Lexicon:
         found = meanings(library, nouns, describing)
         words = {word: name for word, name in found.items() if word not in taken}
         return cls(library, words, fillers(describing, nouns, common), common)
+
+    @classmethod
+    def kept(cls, folder: Path, packages: Path, library: Library) -> Self:
+        """As it was read for the same things once, and kept in `folder`: so it can be taken where the sentence encoder
+        is not.
+        """
+        path, names = folder / "lexicon.json", sorted(library.concepts)
+        if path.exists() and (kept := json.loads(path.read_bytes()))["names"] == names:
+            return cls(library, kept["words"], Fillers(*kept["around"]), kept["common"])
+        read = cls.read(packages, library)
+        path.write_text(json.dumps({"names": names, "words": read.words, "around": read.around, "common": read.common}))
+        return read
 
     def entries(self, tokenizer: Path) -> list[str]:
         """Words for which an entry of their own is worth while in the vocabulary of that folder, the first most."""

@@ -4,7 +4,9 @@ import csv
 import os
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,14 +14,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
+class Step(NamedTuple):
+    """A step of a run: which it is, how much of the run is over before it, and whether to save after it."""
+
+    number: int
+    over: float
+    save: bool
+
+
 class Run:
     """One stage of training in a folder: `state.pt`, written whole or not at all, and `curve.csv`."""
 
-    def __init__(self, folder: Path, *, save_every: float = 60.0) -> None:
+    def __init__(self, folder: Path, *, save_every: float = 60.0, minutes: float | None = None) -> None:
+        """A run ends after so many `minutes`, if that is said, and not after a number of steps. It is not resumed."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.state = folder / "state.pt"
         self.save_every = save_every
+        self.minutes = minutes
 
     @property
     def steps_done(self) -> int:
@@ -27,8 +39,8 @@ class Run:
         return int(torch.load(self.state, weights_only=True, mmap=True)["step"]) if self.state.exists() else 0
 
     def resume(self, module: nn.Module, optimizer: Optimizer, average: "Average") -> int:
-        """Put all three back to where the last save left them; the step to go on with, 0 for a new run."""
-        if not self.state.exists():
+        """Put all three back to where the last save left them; the step to go on with, 0 for a new or a timed run."""
+        if self.minutes or not self.state.exists():
             return 0
         state = torch.load(self.state, map_location="cpu", weights_only=True)
         module.load_state_dict(state["model"])
@@ -53,18 +65,25 @@ class Run:
                 writer.writeheader()
             writer.writerow(row)
 
-    def steps(self, first: int, last: int, title: str) -> Iterator[tuple[int, bool]]:
-        """Count steps under a progress bar. Yields (step, whether it is time to save), the last step always saving."""
-        saved = time.monotonic()
+    def steps(self, first: int, last: int, title: str) -> Iterator[Step]:
+        """The steps from `first` to before `last`, or until the minutes are over, under a progress bar. The last one
+        saves, and others now and then.
+        """
+        begun = saved = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, transient=False) as progress:
-            bar = progress.add_task(title, total=last, completed=first)
-            for step in range(first, last):
-                due = step == last - 1 or time.monotonic() - saved > self.save_every
-                yield step, due
+            bar = progress.add_task(title, total=None if self.minutes else last, completed=first)
+            for step in count(first) if self.minutes else range(first, last):
+                now = time.monotonic()
+                over = min(1.0, (now - begun) / 60 / self.minutes) if self.minutes else step / last
+                ends = over == 1 if self.minutes else step == last - 1
+                due = ends or now - saved > self.save_every
+                yield Step(step, over, due)
                 if due:
-                    saved = time.monotonic()
+                    saved = now
                 progress.update(bar, completed=step + 1)
+                if ends:
+                    return
 
 
 class Average:
