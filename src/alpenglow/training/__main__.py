@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from torch import nn
+from torch import Tensor, nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.device import device_named, make_current
@@ -27,7 +27,7 @@ from alpenglow.training.examples import TAUGHT, Sampler, training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, blend, fit_flow, initialise_flow
-from alpenglow.training.fit_words import begin_words, fit_words
+from alpenglow.training.fit_words import Saying, begin_words, fit_words
 from alpenglow.training.focus import focus
 from alpenglow.training.lexicon import Lexicon
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
@@ -35,7 +35,7 @@ from alpenglow.training.pixels import render_all
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import add_words, added_words, fit_tokenizer
-from alpenglow.training.wordings import Phrase, Rewriter
+from alpenglow.training.wordings import Rewriter
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
@@ -93,7 +93,7 @@ def main(
     if stages := RECIPE.flow[first_stage:]:
         train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, minutes, device)
         blend(flow.cpu(), before, keep)
-    teach_words(flow.to(device), folder, packages, tokenizer_files)
+    teach_words(flow.to(device), folder, packages, tokenizer_files, channel_weights(autoencoder))
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
@@ -162,7 +162,7 @@ def train_flow(
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 
-def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path) -> None:
+def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path, weights: Tensor) -> None:
     """Teach the text encoder what other words and ways of asking come to."""
     library = load_drawings(packages)
     lexicon = Lexicon.kept(folder, packages, library.only(TAUGHT))
@@ -170,13 +170,14 @@ def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path)
     sampler, rewrite = Sampler(library), Rewriter(lexicon.library, words, lexicon.around)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
 
-    def draw(rng: np.random.Generator) -> list[Phrase]:
-        return rewrite(sampler.plan(rng, str(rng.choice(kinds, p=shares))), rng)
+    def draw(rng: np.random.Generator) -> Saying:
+        plan = sampler.plan(rng, str(rng.choice(kinds, p=shares)))
+        return rewrite(plan, rng), plan.caption
 
     tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
     run = Run(folder / f"words-{fingerprint(flow.text_encoder)}")  # another flow's words are nothing to resume from
-    begin_words(flow.text_encoder, tokenizer, added_words(tokenizer_files), words)
-    fit_words(flow, draw, tokenizer, run, RECIPE.words)
+    begin_words(flow.text_encoder, tokenizer, dict(added_words(tokenizer_files)), words)
+    fit_words(flow, draw, tokenizer, weights, run, RECIPE.words)
 
 
 def fingerprint(module: nn.Module) -> str:

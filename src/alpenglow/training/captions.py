@@ -79,15 +79,19 @@ def size(
 
 def count(concept: Concept, style: str, rng: np.random.Generator, number: int, colour: str = "white") -> str:
     """So many of one drawing, 2 to 4: "three dogs". The concept must be countable."""
-    words = [word for word in EVERYDAY.get(concept.name, ()) if not re.search(_PREPOSITIONS, word)]
+    words = [word for word in EVERYDAY.get(concept.name, ()) if has_plural(word)]
     text = f"{choose(rng, NUMBERS[number])} {plural(choose(rng, [concept.name, *words]))}"
     return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
 
 
 def countable(concept: Concept) -> bool:
     """Whether a concept is one thing whose name has a plural."""
-    name = concept.name
-    return concept.group != "symbols" and bool(article(name)) and not re.search(_PREPOSITIONS, name)
+    return concept.group != "symbols" and has_plural(concept.name)
+
+
+def has_plural(name: str) -> bool:
+    """Whether that is what one thing is called, with nothing after what it is."""
+    return bool(article(name)) and not re.search(_PREPOSITIONS, name)
 
 
 def plural(name: str) -> str:

@@ -1,11 +1,12 @@
 """Captions said otherwise: other words for things, and words that change nothing about the picture.
 
-Each part of what is said stands beside the part of a plain caption that it comes to: of "a photo of a fluffy beagle"
-the plain one is "a dog". Knows no pictures and no tensors.
+"A photo of a fluffy beagle" comes to "a dog". Knows no pictures and no tensors.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from alpenglow.training.captions import (
     ADJECTIVES,
     AT_TIME,
     COLOURS,
+    EVERYDAY,
     IN_WEATHER,
     LARGE,
     NUMBERS,
@@ -23,21 +25,11 @@ from alpenglow.training.captions import (
     choose,
     countable,
     everyday_words,
+    has_plural,
     plural,
 )
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.examples import Plan
-
-
-class Phrase(NamedTuple):
-    """A part of a caption as it is said and what it means in a plain one; either may be empty.
-
-    If it is `silent` its own tokens say nothing: all the others say it too.
-    """
-
-    said: str
-    meant: str
-    silent: bool = False
 
 
 class Fillers(NamedTuple):
@@ -52,10 +44,11 @@ def fillers(adjectives: Sequence[str], nouns: Iterable[str], common: Mapping[str
     """Of WordNet's adjectives and nouns and all common words, which say by their endings what they do, those that
     make no difference.
     """
+    familiar = {word for word, level in common.items() if level <= FAMILIAR}
     everyday = [word for word, level in common.items() if level <= EVERYBODYS]
-    describing = [*adjectives, *(word for word in everyday if word.endswith("ly"))]
+    describing = [*(word for word in adjectives if word in familiar), *(w for w in everyday if w.endswith("ly"))]
     doing = [word for word in everyday if word.endswith(("ing", "ed"))]
-    things = [noun for noun in nouns if noun in common]
+    things = [noun for noun in nouns if noun in familiar]
     return Fillers(*([word for word in words if word not in TELLING] for words in (describing, doing, things)))
 
 
@@ -66,67 +59,59 @@ class Rewriter:
         """`words` says which concept of the library each other word means. What is to stand `around` a thing must mean
         none: else it is left out.
         """
-        self._words = tuple(words.items())
-        self._shown = everyday_words(library.concepts)
+        called = everyday_words(library.concepts)
         self._plurals = {name: plural(name) for name, one in library.concepts.items() if countable(one)}
-        self._shown |= {many: name for name, many in self._plurals.items()}
-        self._names = frozenset({*self._shown, *words})
+        self._names = frozenset({*called, *self._plurals.values(), *words})
         self._around = Fillers(*([word for word in words if word not in self._names] for words in around))
-        known = sorted(self._shown, key=len, reverse=True)
-        self._thing = re.compile(rf"(?:^|(?<= ))(?:(an?) )?({'|'.join(map(re.escape, known))})(?=[ ,.]|$)")
+        self._words: dict[str, list[str]] = defaultdict(list)
+        for word, name in words.items():
+            self._words[name].append(word)
 
-    def __call__(self, plan: Plan, rng: np.random.Generator) -> list[Phrase]:
+    def __call__(self, plan: Plan, rng: np.random.Generator) -> str:
         """A plan's caption said otherwise, or, at PLAIN, as it is."""
-        plain = rng.random() < PLAIN
+        if rng.random() < PLAIN:
+            return plan.caption
         text = plan.caption.removesuffix(".")
-        found = list(self._body(plan, text[0].lower() + text[1:], rng, plain=plain))
-        if not plain and rng.random() < OPENED:
-            found.insert(0, Phrase(choose(rng, REQUESTS) if plan.references else self._opening(rng), ""))
-        while not plain and rng.random() < ENDED:
-            found.append(Phrase(self._ending(rng), ""))
-        if plan.caption.endswith("."):
-            found.append(Phrase(".", "."))
-        return spelled(found, capital=plan.caption[0].isupper())
+        text = text[0].lower() + text[1:]
+        if plan.kind in LINKS and rng.random() < LINKED:
+            text = LINKS[plan.kind].sub(lambda _: choose(rng, TOGETHER), text, count=1)
+        if names := tuple(dict.fromkeys(name for name, _ in plan.picture.drawings)):
+            text = things_in(names).sub(lambda thing: self._said(thing, names, plan.kind, rng), text)
+        text = BACKGROUND.sub(lambda ground: choose(rng, BACKGROUNDS).format(a=ground[1], colour=ground[2]), text)
+        if rng.random() < OPENED:
+            text = f"{choose(rng, REQUESTS) if plan.references else self._opening(rng)} {text}"
+        while rng.random() < ENDED:
+            ending = self._ending(rng)
+            text += ending if ending.startswith(",") else f" {ending}"
+        text = text.replace(" ,", ",") + "." * plan.caption.endswith(".")
+        return text[0].upper() + text[1:] if plan.caption[0].isupper() else text
 
-    def _body(self, plan: Plan, text: str, rng: np.random.Generator, *, plain: bool) -> Iterator[Phrase]:
-        """The `text` of a plan's caption in lower case, without what stands before and after all of it. It may speak of
-        other things than it shows, such as clouds: those stay.
-        """
-        names = {name for name, _ in plan.picture.drawings}
-        for piece, thing in cut(text, self._thing):
-            if thing is None:
-                yield from self._between(piece, plan.kind, rng, plain=plain)
-            elif plain or self._shown[thing[2]] not in names:
-                yield Phrase(thing[0].strip(), thing[0].strip())
-            else:
-                yield from self._said(thing, rng, many=plan.kind == "count")
-
-    def _between(self, text: str, kind: str, rng: np.random.Generator, *, plain: bool) -> Iterator[Phrase]:
-        """What stands between things: backgrounds, said otherwise unless `plain`, and what links two things."""
-        for piece, ground in cut(text, BACKGROUND):
-            if ground is None:
-                yield from links(piece, kind)
-                continue
-            said = piece if plain else choose(rng, BACKGROUNDS).format(a=ground[1], colour=ground[2])
-            yield Phrase(said, piece)
-
-    def _said(self, thing: re.Match[str], rng: np.random.Generator, *, many: bool) -> Iterator[Phrase]:
-        """Another word for some thing, not the one that stood there: which thing it is makes no difference here."""
-        with_article, there = thing[1] is not None, thing[2]
-        other = rng.random() < (MANY_OTHERWISE if many else OTHERWISE)
-        word, name = self._word(rng, many=many) if other else (there, there)
+    def _said(self, thing: re.Match[str], names: Sequence[str], kind: str, rng: np.random.Generator) -> str:
+        """What was called by a name, called by another word for it, with words around that make no difference."""
+        before, there = thing[1], thing[2]
+        several = kind == "count"
+        word, noted = self._word(there, names, rng, several=several), kind in NOTED
         adjective = ""
         if rng.random() < DESCRIBED:
-            adjective = choose(rng, tuple(COLOURS)) if rng.random() < COLOURED else self._adjective(rng)
+            adjective = choose(rng, tuple(COLOURS)) if noted and rng.random() < COLOURED else self._adjective(rng)
         if f"{adjective} {word}" in self._names:  # a black cat is not a cat that is black
             adjective = ""
-        if with_article:
+        if before:
             before = article(word) and article(f"{adjective} {word}".strip())
-            yield Phrase(before, article(name))
-        yield Phrase(adjective, "")
-        yield Phrase(word, name)
-        if rng.random() < DOING:
-            yield Phrase(self._doing(rng), "")
+        if before and rng.random() < KNOWN:
+            before = choose(rng, KNOWN_BY)
+        after = self._doing(rng) if noted and rng.random() < DOING else ""
+        return " ".join(part for part in (before, adjective, word, after) if part)
+
+    def _word(self, there: str, names: Sequence[str], rng: np.random.Generator, *, several: bool) -> str:
+        """Another word for the one of `names` that was called `there`, or that."""
+        if rng.random() >= OTHERWISE:
+            return there
+        name = next(name for name in names if there in ways_to_call(name))
+        words = self._words[name]
+        if several:
+            words = [plural(word) for word in words if has_plural(word)]
+        return choose(rng, words) if words else there
 
     def _adjective(self, rng: np.random.Generator) -> str:
         """What stands before a noun, now and then what it does or another noun."""
@@ -160,60 +145,48 @@ class Rewriter:
             return choose(rng, ENDINGS)
         return f", {choose(rng, (self._something(rng), self._adjective(rng)))}"
 
-    def _word(self, rng: np.random.Generator, *, many: bool) -> tuple[str, str]:
-        """One of the words and the name of what it means, both in the plural if it is to be `many`."""
-        while True:
-            word, name = self._words[int(rng.integers(len(self._words)))]
-            if not many:
-                return word, name
-            if name in self._plurals and article(word):
-                return plural(word), self._plurals[name]
+
+@lru_cache(maxsize=4096)
+def things_in(names: Sequence[str]) -> re.Pattern[str]:
+    """Finds what captions call some concepts by, with the article before."""
+    known = sorted((word for name in names for word in ways_to_call(name)), key=len, reverse=True)
+    return re.compile(rf"(?:^|(?<= ))(?:(an?) )?({'|'.join(map(re.escape, known))})(?=[ ,.]|$)")
 
 
-def links(text: str, kind: str) -> Iterator[Phrase]:
-    """A piece of a plain caption, and what links two things in it by itself."""
-    for words, link in cut(text, LINKS.get(kind, NO_LINK)):
-        yield Phrase(words, words, silent=link is not None)
+@lru_cache(maxsize=4096)
+def ways_to_call(name: str) -> frozenset[str]:
+    """What captions call one or several of a concept."""
+    words = (name, *EVERYDAY.get(name, ()))
+    return frozenset({*words, *map(plural, words)})
 
 
-def cut(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str] | None]]:
-    """The pieces of a text between and at the matches of a pattern, in order, without blanks around them."""
-    at = 0
-    for match in pattern.finditer(text):
-        yield text[at : match.start()].strip(), None
-        yield match[0].strip(), match
-        at = match.end()
-    yield text[at:].strip(), None
-
-
-def spelled(phrases: Sequence[Phrase], *, capital: bool) -> list[Phrase]:
-    """The same with the blanks between them, each before a word as tokens have it: they need only be joined."""
-    found, starts = [], [True, True]
-    for phrase in phrases:
-        sides = []
-        for side, text in enumerate((phrase.said, phrase.meant)):
-            if text and starts[side]:
-                starts[side] = False
-                sides.append(text[0].upper() + text[1:] if capital else text)
-            else:
-                sides.append(text if text.startswith((",", ".")) or not text else f" {text}")
-        said, meant = sides
-        if said or meant:
-            found.append(Phrase(said, meant, phrase.silent))
-    return found
-
-
-PLAIN = 0.25
-"""How often a caption stays as it is, so that nothing known is lost."""
-OTHERWISE, DESCRIBED, DOING = 0.7, 0.35, 0.4
+PLAIN = 0.35
+"""How often a caption stays as it is: most prompts are."""
+OTHERWISE, DESCRIBED, DOING = 0.55, 0.35, 0.4
 """How often a thing is called by another word, has an adjective, does something."""
-MANY_OTHERWISE = 0.2
-"""How often several are called by another word: it has an entry of its own in the singular only."""
 COLOURED = 0.15
 """How often an adjective is a colour: of a thing it means nothing here, as of a background it does."""
+KNOWN, KNOWN_BY = 0.1, ("the", "the", "my", "this", "one", "some", "our")
+"""How often a thing has no article but one of these."""
+LINKED = 0.5
+"""How often two things are put together in other words."""
 OPENED, ENDED = 0.35, 0.3
-EVERYBODYS = 35
-"""Up to which of SCOWL's sizes a word is taken for a filler by its ending alone."""
+EVERYBODYS, FAMILIAR = 35, 50
+"""Up to which of SCOWL's sizes a word is a filler: by its ending alone, and as a noun or an adjective."""
+
+NOTED = ("subject", "size", "subject at scene", "pair", "on", "count")
+"""Kinds of example whose things may do something, or have a colour that means nothing."""
+
+LINKS = {"pair": re.compile(r" (?:beside|next to|and|with) ")}
+TOGETHER = tuple(
+    f" {words} "
+    for words in (
+        *("near", "by", "close to", "in front of", "behind", "and also", "together with", "along with", "alongside"),
+        *("holding", "carrying", "wearing", "watching", "looking at", "playing with", "eating", "chasing", "using"),
+        *("left of", "to the left of", "plus", "&", "as well as", "standing next to", "sitting beside", "leaning on"),
+    )
+)
+"""What else comes to two things beside each other: the demo draws whatever is named."""
 
 TELLING = frozenset(
     {
@@ -235,15 +208,6 @@ TELLING = frozenset(
     }
 )
 """Words around a thing that do change its picture."""
-
-LINKS = {
-    "pair": re.compile(r"\b(beside|next to|and|with)\b"),
-    "subject at scene": re.compile(r"\bwith\b"),
-}
-"""What stands between two things, by the kind of example. It says nothing by itself: what follows may be something that
-means nothing, which is not known yet where it stands, and that there are two things, those say anyway.
-"""
-NO_LINK = re.compile("(?!)")
 
 BACKGROUND = re.compile(rf"on (an?) ({'|'.join(COLOURS)}) background")
 BACKGROUNDS = (
@@ -305,9 +269,9 @@ BEFORE_SOMETHING = (
 )
 DOINGS = (
     *("sitting", "standing", "sleeping", "running", "walking", "jumping", "flying", "smiling", "eating", "playing"),
-    *("dancing", "waiting", "resting", "looking at the camera", "looking up", "sitting on a chair", "lying on a sofa"),
+    *("dancing", "waiting", "resting", "looking at the camera", "looking up", "sitting on a bench", "lying on a rug"),
     *("lying on the floor", "on a table", "on the wall", "in a room", "in the kitchen", "in the garden", "at home"),
-    *("in the air", "in space", "wearing a hat", "wearing glasses", "wearing a scarf", "with big eyes", "made of wood"),
+    *("in the air", "in space", "in the background", "with long hair", "with big eyes", "made of stone"),
     *("made of glass", "that smiles", "that is happy", "which looks old", "is sitting there", "from the side"),
 )
 """What a thing may do, wear or be in without looking otherwise: the demo cannot draw it, and should draw the thing."""
