@@ -88,24 +88,25 @@ def main(
         raise typer.BadParameter(str(error), param_hint="--device") from None
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)
-    flow, autoencoder, tokenizer_files = begin(start, folder, packages)
+    lexicon = Lexicon.kept(folder, packages, load_drawings(packages).only(TAUGHT))
+    flow, autoencoder, tokenizer_files = begin(start, folder, packages, lexicon)
     before = copy.deepcopy(flow)
     if stages := RECIPE.flow[first_stage:]:
         train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, minutes, device)
         blend(flow.cpu(), before, keep)
-    teach_words(flow.to(device), folder, packages, tokenizer_files, channel_weights(autoencoder))
+    teach_words(flow.to(device), folder, lexicon, tokenizer_files, channel_weights(autoencoder))
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
 
-def begin(start: Path | None, folder: Path, packages: Path) -> tuple[Flow, AutoEncoder, Path]:
+def begin(start: Path | None, folder: Path, packages: Path, lexicon: Lexicon) -> tuple[Flow, AutoEncoder, Path]:
     """Flow, autoencoder and the folder of the tokenizer: those of the checkpoint `start`, or new ones."""
     if start is not None:
         files = Files.in_folder(start)
         networks = load_networks(ARCHITECTURE, files, torch.float32)
         flow = Flow(networks.transformer, networks.text_encoder).requires_grad_()
         return flow, networks.autoencoder, files.tokenizer
-    autoencoder, tokenizer_files = make_autoencoder(folder, packages), make_tokenizer(folder, packages)
+    autoencoder, tokenizer_files = make_autoencoder(folder, packages), make_tokenizer(folder, packages, lexicon)
     flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
     initialise_flow(flow)
     return flow, autoencoder, tokenizer_files
@@ -123,13 +124,12 @@ def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
     return autoencoder
 
 
-def make_tokenizer(folder: Path, packages: Path) -> Path:
+def make_tokenizer(folder: Path, packages: Path, lexicon: Lexicon) -> Path:
     """Fit the vocabulary, once, on captions as they occur in training, and add words; the folder that it is in."""
     if not (folder / "tokenizer").exists():
         library, partial = load_drawings(packages), folder / "tokenizer.partial"
         captions = training_prompts(library, np.random.default_rng(RECIPE.seed), RECIPE.vocabulary_captions)
         fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size - RECIPE.added_words, partial)
-        lexicon = Lexicon.kept(folder, packages, library.only(TAUGHT))
         add_words(partial, lexicon.entries(partial)[: RECIPE.added_words])
         partial.rename(folder / "tokenizer")
     return folder / "tokenizer"
@@ -162,12 +162,10 @@ def train_flow(
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 
-def teach_words(flow: Flow, folder: Path, packages: Path, tokenizer_files: Path, weights: Tensor) -> None:
+def teach_words(flow: Flow, folder: Path, lexicon: Lexicon, tokenizer_files: Path, weights: Tensor) -> None:
     """Teach the text encoder what other words and ways of asking come to."""
-    library = load_drawings(packages)
-    lexicon = Lexicon.kept(folder, packages, library.only(TAUGHT))
     words = lexicon.known_to(tokenizer_files)
-    sampler, rewrite = Sampler(library), Rewriter(lexicon.library, words, lexicon.around)
+    sampler, rewrite = Sampler(lexicon.library), Rewriter(lexicon.library, words, lexicon.around)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
 
     def draw(rng: np.random.Generator) -> Saying:
