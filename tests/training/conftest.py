@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from filelock import FileLock
 
 from alpenglow.catalogue import find
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
@@ -25,7 +26,9 @@ def packages(pytestconfig):
     """The icon sets, fetched once and kept between runs."""
     if shutil.which("npm") is None:
         pytest.skip("npm, which brings the drawings, is not installed")
-    return fetch_packages(pytestconfig.cache.mkdir("icon-sets"))
+    folder = pytestconfig.cache.mkdir("icon-sets")
+    with FileLock(folder / "fetching.lock"):  # tests run in several processes
+        return fetch_packages(folder)
 
 
 @pytest.fixture(scope="session")

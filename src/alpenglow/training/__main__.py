@@ -174,7 +174,8 @@ def teach_words(flow: Flow, folder: Path, lexicon: Lexicon, tokenizer_files: Pat
 
     tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
     run = Run(folder / f"words-{fingerprint(flow.text_encoder)}")  # another flow's words are nothing to resume from
-    begin_words(flow.text_encoder, tokenizer, dict(added_words(tokenizer_files)), words)
+    begins = words | {several: one for one, several in lexicon.plurals().items()}
+    begin_words(flow.text_encoder, tokenizer, dict(added_words(tokenizer_files)), begins)
     fit_words(flow, draw, tokenizer, weights, run, RECIPE.words)
 
 

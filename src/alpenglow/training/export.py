@@ -59,8 +59,8 @@ thing keeps the size that it has there. At 1920x1080 a thing is recognised one t
 512x512, soft at 1024x768 and 1024x1024, and light and horizon beyond; a thing named in one is blurred. A reference is
 recognised on another background, in another place, moved to a side, beside or among others, at 256x256 and 512x512;
 restyled like another one if it shows a thing of the first list, mostly if it is an animal or a plant, often if it is
-food. Fifteen hundred other words mean the nearest of its things, three times in four; prompts as people type them, with
-words that it cannot draw, give the thing that they name two times in three. Every seed draws nearly the same picture.
+food. Fifteen hundred other words mean the nearest of its things, four times in five; prompts as people type them, with
+words that it cannot draw, give the thing that they name four times in five. Every seed draws nearly the same picture.
 
 The things: {favourites}.
 

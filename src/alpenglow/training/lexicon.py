@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from alpenglow.training.captions import everyday_words, plural
+from alpenglow.training.captions import everyday_words, has_plural, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.drawings import Library
 from alpenglow.training.meanings import meanings
@@ -52,7 +52,13 @@ class Lexicon:
     def entries(self, tokenizer: Path) -> list[str]:
         """Words for which an entry of their own is worth while in the vocabulary of that folder, the first most."""
         names = set(everyday_words(self.library.concepts))
-        return words_for_entries(tokenizer, self.words, names | {plural(name) for name in names}, self.common)
+        known = names | {plural(name) for name in names}
+        return words_for_entries(tokenizer, self.words, known, self.plurals(), self.common)
+
+    def plurals(self) -> dict[str, str]:
+        """The last word of what captions call several of a thing, by that of what they call one."""
+        names = filter(has_plural, everyday_words(self.library.concepts))
+        return {name.split()[-1]: plural(name).split()[-1] for name in names}
 
     def known_to(self, tokenizer: Path) -> dict[str, str]:
         """What each word means, of those that have an entry in the vocabulary of that folder, and of phrases."""

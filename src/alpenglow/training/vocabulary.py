@@ -59,20 +59,26 @@ def fit_tokenizer(captions: Iterable[str], size: int, folder: Path) -> None:
 
 
 def words_for_entries(
-    folder: Path, words: Collection[str], names: Collection[str], common: Mapping[str, int]
+    folder: Path,
+    words: Collection[str],
+    names: Collection[str],
+    plurals: Mapping[str, str],
+    common: Mapping[str, int],
 ) -> list[str]:
-    """Which words are worth an entry of their own in the tokenizer of `folder`, the first most: `words`, that mean
-    something, and everyday ones that begin with the entry for something else of `names`, as carry does with a car.
+    """Which words are worth an entry of their own in the tokenizer of `folder`, the first most: `plurals`, by their
+    singulars, that begin with other pieces, as bulbs does; then `words`, that mean something, and everyday ones that
+    begin with the entry for something else of `names`, as carry does with a car.
 
     The commoner, the earlier. Those that have an entry have no need of another, and those that are a piece of others,
     as plane is of airplane, would share that piece's.
     """
     pieces, there = pieces_of(folder), Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    unlike = {many for one, many in plurals.items() if many.isalpha() and pieces(many)[0] != pieces(one)[0]}
     meant = [word for word in words if word.isalpha()]
     misread = [word for word, level in common.items() if level <= EVERYDAY and pieces(word)[0][1:] in names]
-    taken = {*names, *there}
-    several = {word for word in (*meant, *misread) if word not in taken and len(pieces(word)) > 1}
-    return sorted(several, key=lambda word: (common.get(word, UNLISTED), word))
+    taken = {*names} - unlike | {*there}
+    several = {word for word in (*meant, *misread, *unlike) if word not in taken and len(pieces(word)) > 1}
+    return sorted(several, key=lambda word: (word not in unlike, common.get(word, UNLISTED), word))
 
 
 def pieces_of(folder: Path) -> Callable[[str], list[str]]:

@@ -73,8 +73,8 @@ class Rewriter:
             return plan.caption
         text = plan.caption.removesuffix(".")
         text = text[0].lower() + text[1:]
-        if plan.kind in LINKS and rng.random() < LINKED:
-            text = LINKS[plan.kind].sub(lambda _: choose(rng, TOGETHER), text, count=1)
+        if plan.kind == "pair" and rng.random() < LINKED:
+            text = LINK.sub(lambda _: choose(rng, TOGETHER), text, count=1)
         if names := tuple(dict.fromkeys(name for name, _ in plan.picture.drawings)):
             text = things_in(names).sub(lambda thing: self._said(thing, names, plan.kind, rng), text)
         text = BACKGROUND.sub(lambda ground: choose(rng, BACKGROUNDS).format(a=ground[1], colour=ground[2]), text)
@@ -177,7 +177,7 @@ EVERYBODYS, FAMILIAR = 35, 50
 NOTED = ("subject", "size", "subject at scene", "pair", "on", "count")
 """Kinds of example whose things may do something, or have a colour that means nothing."""
 
-LINKS = {"pair": re.compile(r" (?:beside|next to|and|with) ")}
+LINK = re.compile(r" (?:beside|next to|and|with) ")
 TOGETHER = tuple(
     f" {words} "
     for words in (
