@@ -23,8 +23,9 @@ demo: $(READY)  ## the two documented curl requests, answered here; pictures in 
 serve: $(READY)  ## the server on 127.0.0.1:8770 until Ctrl-C
 	$(BIN)/alpenglow serve
 
+# Each core has a process with one thread: most tests compute so little that two threads are no faster than one.
 test: $(READY) chromium  ## all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 # The browser tests drive the system's own Chromium. Where it cannot be had they are skipped, and say what to install.
 chromium:
