@@ -72,13 +72,6 @@ def test_a_lexicon_knows_what_the_vocabulary_knows(fitted, few):
     assert lexicon.known_to(fitted) == {"beagle": "dog", "guide dog": "dog"}
 
 
-def test_fillers_do_not_begin_as_a_thing_does(fitted, few):
-    """A cart has an entry of its own here, dogmatic begins with that for a dog."""
-    around = Fillers(("dogmatic", "red"), ("carting",), ("cart", "fence"))
-    assert pieces_of(fitted)("dogmatic")[0] == "Ġdog"
-    assert Lexicon(few, {}, around, {}).around_in(fitted) == (["red"], ["carting"], ["cart", "fence"])
-
-
 def test_a_lexicon_that_was_read_is_kept_for_the_same_things(few, tmp_path, monkeypatch):
     reads = []
 

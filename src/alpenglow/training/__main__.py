@@ -165,7 +165,7 @@ def train_flow(
 def teach_words(flow: Flow, folder: Path, lexicon: Lexicon, tokenizer_files: Path, weights: Tensor) -> None:
     """Teach the text encoder what other words and ways of asking come to."""
     words = lexicon.known_to(tokenizer_files)
-    sampler, rewrite = Sampler(lexicon.library), Rewriter(lexicon.library, words, lexicon.around_in(tokenizer_files))
+    sampler, rewrite = Sampler(lexicon.library), Rewriter(lexicon.library, words, lexicon.around)
     kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
 
     def draw(rng: np.random.Generator) -> Saying:

@@ -64,15 +64,3 @@ class Lexicon:
         """What each word means, of those that have an entry in the vocabulary of that folder, and of phrases."""
         pieces = pieces_of(tokenizer)
         return {word: name for word, name in self.words.items() if " " in word or len(pieces(word)) == 1}
-
-    def around_in(self, tokenizer: Path) -> Fillers:
-        """The fillers but those that begin with the entry for a thing, as carpet does with a car: up to there they are
-        that thing, and must not come to be nothing.
-        """
-        pieces, names = pieces_of(tokenizer), everyday_words(self.library.concepts)
-
-        def harmless(word: str) -> bool:
-            first, *more = pieces(word)
-            return not more or first[1:] not in names
-
-        return Fillers(*(list(filter(harmless, words)) for words in self.around))
