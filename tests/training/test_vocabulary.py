@@ -3,7 +3,6 @@
 import json
 import shutil
 import warnings
-from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer as Vocabulary
@@ -80,12 +79,12 @@ def test_a_lexicon_that_was_read_is_kept_for_the_same_things(few, tmp_path, monk
         return Lexicon(library, {"beagle": "dog"}, Fillers(("old",), ("sitting",), ("fence",)), {"beagle": 35})
 
     monkeypatch.setattr(Lexicon, "read", read)
-    first, again = (Lexicon.kept(tmp_path, Path("packages"), few) for _ in range(2))
+    first, again = (Lexicon.kept(tmp_path, few) for _ in range(2))
     assert again.words == first.words == {"beagle": "dog"}
     assert again.common == {"beagle": 35}
     assert [list(words) for words in again.around] == [["old"], ["sitting"], ["fence"]]
     assert len(reads) == 1
-    Lexicon.kept(tmp_path, Path("packages"), few.only({"dog"}))
+    Lexicon.kept(tmp_path, few.only({"dog"}))
     assert len(reads) == 2
 
 

@@ -88,7 +88,7 @@ def main(
         raise typer.BadParameter(str(error), param_hint="--device") from None
     torch.manual_seed(RECIPE.seed)
     packages = fetch_packages(folder)
-    lexicon = Lexicon.kept(folder, packages, load_drawings(packages).only(TAUGHT))
+    lexicon = Lexicon.kept(packages, load_drawings(packages).only(TAUGHT))
     flow, autoencoder, tokenizer_files = begin(start, folder, packages, lexicon)
     before = copy.deepcopy(flow)
     if stages := RECIPE.flow[first_stage:]:
@@ -174,8 +174,9 @@ def teach_words(flow: Flow, folder: Path, lexicon: Lexicon, tokenizer_files: Pat
 
     tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
     run = Run(folder / f"words-{fingerprint(flow.text_encoder)}")  # another flow's words are nothing to resume from
-    begins = words | {several: one for one, several in lexicon.plurals().items()}
-    begin_words(flow.text_encoder, tokenizer, dict(added_words(tokenizer_files)), begins)
+    learned = set(lexicon.plurals().values())  # by the flow: plain captions have them
+    own = {word: entry for word, entry in added_words(tokenizer_files) if word not in learned}
+    begin_words(flow.text_encoder, tokenizer, own, words)
     fit_words(flow, draw, tokenizer, weights, run, RECIPE.words)
 
 

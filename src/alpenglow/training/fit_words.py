@@ -21,7 +21,7 @@ from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.fit_decoder import learning_rate_shape
-from alpenglow.training.fit_flow import Flow, blend
+from alpenglow.training.fit_flow import Flow
 from alpenglow.training.run import Average, Run
 from alpenglow.weights.tokenizer import Tokenizer
 
@@ -47,7 +47,6 @@ class WordsPlan:
     embedding_rate: float = 3e-3  # a piece of a rare word is seen a few times in all
     hold: float = 0.3
     averaging: float = 0.98
-    keep: float = 0.0  # how much of the encoder before is left
     seed: int = 0
 
 
@@ -66,8 +65,8 @@ def fit_words(
     run: Run,
     plan: WordsPlan,
 ) -> None:
-    """Train the text encoder of `flow` in place, where it is, resuming from `run`; ends between what it was and
-    its averaged weights. `weights` (C,) say how much each latent channel counts.
+    """Train the text encoder of `flow` in place, where it is, resuming from `run`; ends with its averaged weights.
+    `weights` (C,) say how much each latent channel counts.
 
     What comes of plain captions before is what is to come of others: `flow` must be the one that `run` began with.
     """
@@ -108,7 +107,6 @@ def fit_words(
         if save:
             run.save(student, optimizer, average, step + 1)
     average.copy_to(student)
-    blend(student, teacher, plan.keep)
 
 
 @torch.no_grad()

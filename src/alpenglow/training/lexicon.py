@@ -38,15 +38,18 @@ class Lexicon:
         return cls(library, words, fillers(describing, nouns, common), common)
 
     @classmethod
-    def kept(cls, folder: Path, packages: Path, library: Library) -> Self:
-        """As it was read for the same things once, and kept in `folder`: so it can be taken where the sentence encoder
-        is not.
+    def kept(cls, packages: Path, library: Library) -> Self:
+        """As it was read for the same things once, and kept beside the packages: so it can be taken where the
+        sentence encoder is not.
         """
-        path, names = folder / "lexicon.json", sorted(library.concepts)
+        path, names = packages / "lexicon.json", sorted(library.concepts)
         if path.exists() and (kept := json.loads(path.read_bytes()))["names"] == names:
             return cls(library, kept["words"], Fillers(*kept["around"]), kept["common"])
         read = cls.read(packages, library)
-        path.write_text(json.dumps({"names": names, "words": read.words, "around": read.around, "common": read.common}))
+        partial = path.with_name("lexicon.json.partial")
+        found = {"names": names, "words": read.words, "around": read.around, "common": read.common}
+        partial.write_text(json.dumps(found), "utf-8")
+        partial.replace(path)
         return read
 
     def entries(self, tokenizer: Path) -> list[str]:

@@ -60,8 +60,8 @@ class Rewriter:
         none: else it is left out.
         """
         called = everyday_words(library.concepts)
-        self._plurals = {name: plural(name) for name, one in library.concepts.items() if countable(one)}
-        self._names = frozenset({*called, *self._plurals.values(), *words})
+        plurals = {plural(name) for name, one in library.concepts.items() if countable(one)}
+        self._names = frozenset({*called, *plurals, *words})
         self._around = Fillers(*([word for word in words if word not in self._names] for words in around))
         self._words: dict[str, list[str]] = defaultdict(list)
         for word, name in words.items():
