@@ -112,8 +112,8 @@ def test_another_word_means_the_nearest_thing_or_none(taught, nouns):
     assert found == asked
 
 
-def test_what_is_said_for_a_thing_anyway_means_that_thing(taught):
-    known = dict(meanings.known_words(taught.concepts.values()))
+def test_what_is_said_for_a_thing_anyway_means_that_thing(taught, nouns):
+    known = dict(meanings.known_words(taught.concepts.values(), nouns, {"female"}))
     assert known["car"] == "automobile"
     assert known["kitten"] == "cat"  # and not the cat face, which is no favourite
     assert "cancer" not in known

@@ -91,7 +91,7 @@ def countable(concept: Concept) -> bool:
 
 def has_plural(name: str) -> bool:
     """Whether that is what one thing is called, with nothing after what it is."""
-    return bool(article(name)) and not re.search(_PREPOSITIONS, name)
+    return bool(article(name)) and not re.search(_AFTER_HEAD, name)
 
 
 def plural(name: str) -> str:
@@ -134,11 +134,11 @@ def everyday_words(names: Iterable[str]) -> dict[str, str]:
 
 def article(phrase: str) -> str:
     """The article of a phrase: a, an, or nothing before a plural, a mass noun or a name."""
-    head = re.split(_PREPOSITIONS, phrase, maxsplit=1)[0]
+    head = re.split(_AFTER_HEAD, phrase, maxsplit=1)[0]
     plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
     if plural or phrase in _MASS or phrase.startswith(_PROPER):
         return ""
-    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)", phrase) else "a"
+    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)|hour", phrase) else "a"
 
 
 def whereabouts(where: Scene, rng: np.random.Generator) -> str:
@@ -164,6 +164,9 @@ NUMBERS = {2: ("two", "two", "2"), 3: ("three", "three", "3"), 4: ("four", "four
 PLURALS = {
     r"(fish|sheep|deer|moose|bison|shrimp|squid)$": r"\1",
     r"\bmouse$": "mice",
+    r"\bperson$": "people",
+    r"\bdie$": "dice",
+    r"\b([ft])oot(h?)$": r"\1eet\2",
     r"\bgoose$": "geese",
     r"\box$": "oxen",
     r"man$": "men",
@@ -264,6 +267,56 @@ EVERYDAY: dict[str, tuple[str, ...]] = {
     "jack-o-lantern": ("halloween pumpkin",),
     "teddy bear": ("teddy",),
     "game die": ("dice",),
+    "adhesive bandage": ("bandage",),
+    "articulated lorry": ("truck", "lorry"),
+    "billed cap": ("cap", "baseball cap"),
+    "carousel horse": ("carousel",),
+    "carpentry saw": ("saw",),
+    "classical building": ("temple", "museum"),
+    "closed book": ("book",),
+    "couch and lamp": ("couch", "sofa"),
+    "crossed swords": ("swords",),
+    "desktop computer": ("computer",),
+    "dollar banknote": ("dollar bill", "banknote"),
+    "droplet": ("drop of water",),
+    "electric plug": ("plug",),
+    "flag in hole": ("golf flag",),
+    "fuel pump": ("gas pump",),
+    "full moon": ("moon",),
+    "gem stone": ("gem", "diamond"),
+    "glasses": ("spectacles", "eyeglasses"),
+    "globe showing europe-africa": ("globe", "earth"),
+    "headphone": ("headphones",),
+    "high voltage": ("lightning", "bolt of lightning"),
+    "high-heeled shoe": ("high heel",),
+    "hourglass done": ("hourglass",),
+    "kick scooter": ("scooter",),
+    "locked": ("lock", "padlock"),
+    "magic wand": ("wand",),
+    "magnifying glass tilted left": ("magnifying glass",),
+    "man's shoe": ("shoe",),
+    "motorcycle": ("motorbike",),
+    "musical keyboard": ("piano",),
+    "optical disk": ("cd",),
+    "package": ("box", "cardboard box"),
+    "passenger ship": ("cruise ship", "ocean liner"),
+    "performing arts": ("theatre masks",),
+    "pile of poo": ("poo",),
+    "pool 8 ball": ("billiard ball",),
+    "postbox": ("mailbox",),
+    "red paper lantern": ("lantern",),
+    "ring buoy": ("lifebuoy",),
+    "ringed planet": ("planet", "saturn"),
+    "santa claus": ("santa",),
+    "sports medal": ("medal", "gold medal"),
+    "statue of liberty": ("the statue of liberty",),
+    "television": ("tv",),
+    "tennis": ("tennis ball",),
+    "vertical traffic light": ("traffic light",),
+    "wastebasket": ("trash can", "bin"),
+    "water wave": ("wave",),
+    "woman's boot": ("boot",),
+    "woman's hat": ("hat",),
 }
 """What people say for a concept, beside its name and its keywords."""
 
@@ -291,7 +344,8 @@ _MASS = frozenset(
         *("bacon", "bread", "broccoli", "butter", "canned food", "cooked rice", "cooking", "curry rice", "custard"),
         *("fondue", "garlic", "ginger root", "green salad", "ice", "leafy green", "mate", "meat on bone", "oden"),
         *("popcorn", "pouring liquid", "sake", "salt", "shaved ice", "spaghetti", "sushi"),
-        *("fire", "fog", "sand", "dna"),
+        *("fire", "fog", "sand", "dna", "wood", "luggage", "soap", "yarn", "lightning", "earth", "construction"),
+        *("high voltage", "locked", "tennis", "bowling", "ping pong", "skis", "maracas"),
     }
 )
 _PROPER = ("the ", "mount ", "santa", "mrs.", "mx ", "tokyo", "map of")
@@ -304,7 +358,7 @@ _MISLEADING = frozenset(
 _THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
 
 
-_PREPOSITIONS = " with | of | in "
+_AFTER_HEAD = r" (?:with|of|in|showing|tilted|done|and)\b"
 
 
 def _thing(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:

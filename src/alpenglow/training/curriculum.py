@@ -101,6 +101,41 @@ EVERYTHING_ARRANGED = (
     replace(LANDSCAPES, share=0.06),
 )
 
+ALL_FRAMES = {
+    (256, 256): 0.36,
+    (512, 512): 0.41,
+    (1024, 768): 0.04,
+    (768, 1024): 0.02,
+    (1024, 1024): 0.09,
+    (1280, 768): 0.04,
+    (768, 1280): 0.01,
+    (1920, 1088): 0.025,
+    (1088, 1920): 0.005,
+}
+NAMES_FIRST = (
+    replace(
+        NAMED,
+        share=0.58,
+        kinds={"subject": 0.66, "pair": 0.06, "restyle": 0.24, "make style": 0.04},
+        frames={(256, 256): 0.6, (512, 512): 0.3, (1024, 768): 0.03, (1024, 1024): 0.05, (1280, 768): 0.02},
+    ),
+    Part(0.14, {"count": 0.5, "size": 0.2, "on": 0.3}, {(256, 256): 0.5, (512, 512): 0.5}),
+    Part(
+        0.1,
+        {"recolour": 0.34, "beside": 0.2, "beside by name": 0.1, "shift": 0.14, "together": 0.22},
+        {(256, 256): 0.5, (512, 512): 0.5},
+    ),
+    replace(OUTSIDE, share=0.13, frames={(256, 256): 0.35, (512, 512): 0.6, (1024, 768): 0.05}),
+    replace(LANDSCAPES, share=0.05),
+)
+EVERYTHING_KNOWN = (
+    replace(NAMED, share=0.48, kinds=NAMED.kinds | {"restyle": 0.26, "pair": 0.1}, frames=ALL_FRAMES),
+    replace(EVERYTHING_ARRANGED[1], share=0.16),
+    replace(EVERYTHING_ARRANGED[2], share=0.15),
+    replace(OUTSIDE, share=0.15),
+    replace(LANDSCAPES, share=0.06, frames=LANDSCAPES.frames | {(1024, 768): 0.3, (1920, 1088): 0.1}),
+)
+
 
 CURRICULUM = (
     # What words mean is learned soonest from single things, by sampling's first step alone: a prompt with its
@@ -161,5 +196,18 @@ CURRICULUM = (
         EVERYTHING_ARRANGED,
         FlowPlan(steps=8_812, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=108),
         leaning={"fxemoji": 1.6},
+    ),
+    # Twice as many things: small frames first, which show the most for their cost.
+    Stage(
+        NAMES_FIRST,
+        FlowPlan(steps=20_000, batch=32, first_alone=0.96, learning_rate=1.5e-3, hold=0.9, averaging=0.99, seed=109),
+    ),
+    Stage(
+        EVERYTHING_KNOWN,
+        FlowPlan(steps=16_000, batch=32, first_alone=0.9, learning_rate=1.5e-3, hold=0.4, averaging=0.99, seed=110),
+    ),
+    Stage(
+        EVERYTHING_KNOWN,
+        FlowPlan(steps=14_000, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=111),
     ),
 )

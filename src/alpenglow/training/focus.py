@@ -18,8 +18,8 @@ FOCUSED = ("subject", "pair", "restyle", "make style")
 """Kinds of which the flow has to know what a thing looks like. The others copy it from a reference."""
 
 FRAMES = {(256, 256): 0.5, (512, 512): 0.5}
-BATCHES = 80
-BUDGET = 32
+BATCHES = 40
+BUDGET = 128
 """How much of each kind is looked at, in batches of so many pictures of 256x256."""
 
 PRIOR = 1.0

@@ -5,7 +5,7 @@ near, of the noun by itself and with its definition: of the word alone it takes 
 spider. Knows no captions and no tensors of ours.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ def meanings(library: Library, nouns: Mapping[str, Noun], adjectives: Collection
 
     Raises ImportError where the `training` extra is not installed.
     """
-    how = set(adjectives) - nouns.keys()
-    known = {word: name for word, name in known_words(library.concepts.values()) if word not in how}
+    known = dict(known_words(library.concepts.values(), nouns, set(adjectives) - nouns.keys()))
     called = everyday_words(library.concepts)
     kinds = {noun: name for noun in nouns if (name := kind_of(nouns[noun], called))}
     others = [noun for noun in nouns if noun not in known | kinds]
@@ -85,7 +84,16 @@ def _definition(concept: Concept, nouns: Mapping[str, Noun]) -> str:
     return nouns[concept.name].definition if concept.name in nouns else ", ".join(concept.keywords)
 
 
-def known_words(concepts: Iterable[Concept]) -> Iterable[tuple[str, str]]:
-    """(word, name) of what is said for a concept anyway. Of two that share a word, the favourite has it."""
+def known_words(
+    concepts: Iterable[Concept], nouns: Container[str], adjectives: Container[str]
+) -> Iterable[tuple[str, str]]:
+    """(word, name) of what is said for a concept anyway. Of two that share a word, the favourite has it.
+
+    Keywords also say what somebody does with a thing: a chair's are "sit" and "weekend". For a favourite all count but
+    `adjectives`, for others only `nouns`.
+    """
     for concept in sorted(concepts, key=lambda concept: concept.name in FAVOURITES):
-        yield from ((word, concept.name) for word in (*other_words(concept), *EVERYDAY.get(concept.name, ())))
+        for word in other_words(concept):
+            if word in nouns or (concept.name in FAVOURITES and word not in adjectives):
+                yield word, concept.name
+        yield from ((word, concept.name) for word in EVERYDAY.get(concept.name, ()))
