@@ -74,8 +74,9 @@ class Studio:
         self.finished()
 
     def finished(self) -> None:
-        expect(self.page.locator("#cancel")).to_be_hidden(timeout=60_000)
-        expect(self.page.locator("#actions")).to_be_visible()
+        """Wait until the picture is there, then until it is kept: only then is there nothing to cancel."""
+        expect(self.page.locator("#actions")).to_be_visible(timeout=60_000)
+        expect(self.page.locator("#cancel")).to_be_hidden()
 
     def kept(self) -> list[dict]:
         """The history as it is stored: the file, the seed, the prompt; the oldest first."""

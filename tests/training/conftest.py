@@ -17,6 +17,7 @@ from alpenglow.training.fit_flow import Flow, initialise_flow
 from alpenglow.training.linear_start import LinearEncoder
 from alpenglow.training.pictures import TOKEN
 from alpenglow.training.pixels import render_all
+from alpenglow.training.wordings import Fillers, Rewriter
 from alpenglow.weights import hub
 from alpenglow.weights.tokenizer import Tokenizer
 
@@ -43,6 +44,13 @@ def few(library):
 
 
 @pytest.fixture(scope="session")
+def rewrite(few):
+    """Says captions of the three otherwise."""
+    words = {"puppy": "dog", "kitten": "cat", "spaceship": "rocket"}
+    return Rewriter(few, words, Fillers(("fluffy", "old"), ("sleeping",), ("ladder",)))
+
+
+@pytest.fixture(scope="session")
 def reference_counts():
     """How many references an example may have, for each kind that has any."""
     return {
@@ -66,11 +74,11 @@ def tokenizer(demo_files):
 
 
 @pytest.fixture(scope="session")
-def deck(few, demo_files, tokenizer, tmp_path_factory):
+def deck(few, rewrite, demo_files, tokenizer, tmp_path_factory):
     """Batches of every kind about the three; a token's only latent is its brightness."""
     encoder = LinearEncoder(torch.full((1, 3, TOKEN, TOKEN), 1 / (3 * TOKEN * TOKEN)), torch.zeros(1))
     rendered = render_all(few, tmp_path_factory.mktemp("deck"), ((256, 256), (512, 512)))
-    plans = draw_plans(few, demo_files.tokenizer, 32, dict.fromkeys(KINDS, 1), 0)
+    plans = draw_plans(few, rewrite, demo_files.tokenizer, 32, dict.fromkeys(KINDS, 1), 0)
     return Deck(plans, tokenizer.encode([""]), Composer(rendered, encoder, "cpu"))
 
 

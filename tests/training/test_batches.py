@@ -2,30 +2,68 @@
 
 import numpy as np
 import pytest
+import torch
 
-from alpenglow.training.batches import Part, draw_plans, numbered, rows
+from alpenglow.training.batches import SAID, Part, draw_plans, draw_sayings, encoded, numbered, rows
 from alpenglow.training.compose import NOTHING
 from alpenglow.training.curriculum import CURRICULUM
 from alpenglow.training.examples import KINDS, Sampler
 from alpenglow.training.pixels import SCENE_FRAMES
 
+SUBJECTS = Part(1.0, {"subject": 1.0}, {(256, 256): 1.0})
+
 
 def test_plans_become_numbers_and_nothing_is_lost(few, tokenizer):
     sampler, rng = Sampler(few), np.random.default_rng(0)
     drawn, keys = [sampler.plan(rng) for _ in range(200)], list(few.drawings)
-    plans = numbered(drawn, few, tokenizer)
+    plans = numbered(drawn, [f"Please, {plan.caption}" for plan in drawn], few, tokenizer)
     for i, plan in enumerate(drawn):
         assert tuple(keys[n] for n in plans.drawings[i] if n != NOTHING) == plan.picture.drawings
         assert [keys[n] for n in plans.references[i] if n != NOTHING] == [one.drawings[0] for one in plan.references]
-        ids, mask = tokenizer.encode([plan.caption])
-        assert (plans.ids[i] == ids[0].numpy()).all()
-        assert (plans.mask[i] == mask[0].numpy()).all()
+        ids, mask = tokenizer.encode([plan.caption, f"Please, {plan.caption}"])
+        assert (plans.plain[i] == ids[0].numpy()).all()
+        assert (plans.plain_mask[i] == mask[0].numpy()).all()
+        assert (plans.said[i] == ids[1].numpy()).all()
+        assert (plans.said_mask[i] == mask[1].numpy()).all()
 
 
-def test_plans_follow_from_the_seed(few, demo_files):
-    first, again, other = (draw_plans(few, demo_files.tokenizer, 32, {"pair": 1}, seed)["pair"] for seed in (0, 0, 1))
-    assert (first.ids == again.ids).all()
-    assert (first.ids != other.ids).any()
+def test_what_is_too_long_is_said_plainly(tokenizer):
+    found = encoded([("a dog, hd", "a dog"), ("a very" + " old" * 60 + " dog", "a dog")], tokenizer)
+    assert not found.said_mask.all(1).any()
+    assert [torch.equal(found.said[i], found.plain[i]) for i in range(2)] == [False, True]
+    assert torch.equal(found.said_mask[1], found.plain_mask[1])
+
+
+def test_some_pictures_are_asked_for_as_captions_are_said(few, rewrite, deck, demo_files):
+    plans = draw_plans(few, rewrite, demo_files.tokenizer, 32, {"subject": 1}, 0)["subject"]
+    plain, said = ({tuple(ids) for ids in some.tolist()} for some in (plans.plain, plans.said))
+    asked = [
+        tuple(ids)
+        for seed in range(20)
+        for ids in deck.draw(np.random.default_rng(seed), 16, [SUBJECTS]).ids[:-1].tolist()
+    ]
+    otherwise = np.mean((plans.plain != plans.said).any(1))
+    assert set(asked) <= plain | said
+    assert 0.5 * SAID * otherwise < np.mean([ids not in plain for ids in asked]) < 1.5 * SAID * otherwise
+
+
+def test_sayings_are_of_kinds_by_their_weights(few, rewrite, tokenizer, demo_files):
+    plans = draw_plans(few, rewrite, demo_files.tokenizer, 32, {"pair": 1, "count": 1, "on": 1}, 0)
+    found = draw_sayings(plans, {"pair": 3.0, "count": 1.0}, np.random.default_rng(0), 400)
+    of = {kind: {tuple(ids) for ids in plans[kind].plain.tolist()} for kind in plans}
+    asked = [tuple(ids) for ids in found.plain.tolist()]
+    assert len(asked) == len(found.said) == 400
+    assert 250 < sum(ids in of["pair"] for ids in asked) < 350
+    assert all(ids in of["pair"] | of["count"] for ids in asked)
+    assert 0 < (found.said != found.plain).any(1).float().mean() < 1
+
+
+def test_plans_follow_from_the_seed(few, rewrite, demo_files):
+    first, again, other = (
+        draw_plans(few, rewrite, demo_files.tokenizer, 32, {"pair": 1}, seed)["pair"] for seed in (0, 0, 1)
+    )
+    assert (first.said == again.said).all()
+    assert (first.said != other.said).any()
 
 
 def test_the_curriculum_shows_scenes_where_they_are_rendered():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from alpenglow.training import meanings
+from alpenglow.training.batches import encoded
 from alpenglow.training.captions import countable, everyday_words, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import KINDS, TAUGHT, Sampler
@@ -19,7 +20,6 @@ from alpenglow.training.fit_words import (
     difference,
     fit_words,
     probes_of,
-    read,
     velocities,
 )
 from alpenglow.training.run import Run
@@ -182,14 +182,6 @@ def test_two_things_are_put_together_in_many_words(rewriter, library):
     assert 0.25 < np.mean([any(link in text for link in TOGETHER) for text in said]) < 0.45
 
 
-def test_what_is_too_long_is_said_plainly(tokenizer):
-    sayings = [("a dog, hd", "a dog"), ("a very" + " old" * 60 + " dog", "a dog")]
-    (ids, mask), (plain, plain_mask) = read(sayings, tokenizer, torch.device("cpu"))
-    assert not mask.all(1).any()
-    assert [torch.equal(ids[i], plain[i]) for i in range(2)] == [False, True]
-    assert torch.equal(mask[1], plain_mask[1])
-
-
 def test_probes_are_where_pictures_have_tokens(small_flow):
     transformer = small_flow(4).transformer
     found = [probes_of(transformer, np.random.default_rng(seed), 3, 32) for seed in range(8)]
@@ -229,21 +221,24 @@ def test_an_encoder_learns_other_words_and_keeps_what_it_knows(small_flow, token
     def wrong(said):
         """How far the pictures' first step is from that of what is meant, in parts of that between those."""
         sayings = [(f"a {word}{end}", f"a {name}{end}") for word, name in said.items() for end in ends]
-        (ids, mask), (plain, plain_mask) = read(sayings, tokenizer, torch.device("cpu"))
-        probes = probes_of(flow.transformer, np.random.default_rng(1), *ids.shape)
+        some = encoded(sayings, tokenizer)
+        probes = probes_of(flow.transformer, np.random.default_rng(1), *some.said.shape)
         with torch.no_grad():
-            found = velocities(flow.transformer, flow.text_encoder(ids, mask), probes)
-            wanted = velocities(before.transformer, before.text_encoder(plain, plain_mask), probes)
+            found = velocities(flow.transformer, flow.text_encoder(some.said, some.said_mask), probes)
+            wanted = velocities(before.transformer, before.text_encoder(some.plain, some.plain_mask), probes)
         return difference(found, wanted, torch.ones(4)).item()
 
-    def draw(rng):
+    def saying(rng):
         word, name = list(words.items())[int(rng.integers(3))]
         end = ends[int(rng.integers(2))]
         return f"a {word if rng.random() < 0.6 else name}{end}", f"a {name}{end}"
 
+    def draw(rng, count):
+        return encoded([saying(rng) for _ in range(count)], tokenizer)
+
     unknown = wrong(words)
     plan = WordsPlan(steps=300, batch=16, learning_rate=5e-3, averaging=0.9, kinds={})
-    fit_words(flow, draw, tokenizer, torch.ones(4), Run(tmp_path), plan)
+    fit_words(flow, draw, torch.ones(4), Run(tmp_path), plan)
     assert unknown > 0.3
     assert wrong(words) < 0.1 * unknown
     assert wrong({name: name for name in words.values()}) < 0.1 * unknown

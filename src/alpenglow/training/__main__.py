@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from torch import Tensor, nn
+from torch import nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.device import device_named, make_current
@@ -18,16 +18,16 @@ from alpenglow.errors import SettingsError
 from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
-from alpenglow.training.batches import Deck, draw_plans
+from alpenglow.training.batches import Deck, Plans, draw_plans, draw_sayings
 from alpenglow.training.compose import Composer
 from alpenglow.training.crops import CropPool, build_stacks, encode_stack, measure_latents, to_signed
 from alpenglow.training.curriculum import Stage
-from alpenglow.training.drawings import fetch_packages, load_drawings
-from alpenglow.training.examples import TAUGHT, Sampler, training_prompts
+from alpenglow.training.drawings import Library, fetch_packages, load_drawings
+from alpenglow.training.examples import TAUGHT, training_prompts
 from alpenglow.training.export import export
 from alpenglow.training.fit_decoder import fit_decoder
 from alpenglow.training.fit_flow import Flow, blend, fit_flow, initialise_flow
-from alpenglow.training.fit_words import Saying, begin_words, fit_words
+from alpenglow.training.fit_words import begin_words, fit_words
 from alpenglow.training.focus import focus
 from alpenglow.training.lexicon import Lexicon
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
@@ -35,7 +35,6 @@ from alpenglow.training.pixels import render_all
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import add_words, added_words, fit_tokenizer
-from alpenglow.training.wordings import Rewriter
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
@@ -67,8 +66,8 @@ def main(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Share so many minutes among the flow's stages by their steps, whatever their number then comes to: "
-            "for a machine that is lent. Data are made before. Such a run is not resumed.",
+            help="Share so many minutes among the flow's stages and the words by their steps, whatever their number "
+            "then comes to: for a machine that is lent. Data are made before. Such a run is not resumed.",
             min=0.1,
         ),
     ] = None,
@@ -87,14 +86,21 @@ def main(
     except SettingsError as error:
         raise typer.BadParameter(str(error), param_hint="--device") from None
     torch.manual_seed(RECIPE.seed)
+    torch.set_float32_matmul_precision("high")  # what a GPU computes in full precision may be TF32
     packages = fetch_packages(folder)
     lexicon = Lexicon.kept(packages, load_drawings(packages).only(TAUGHT))
     flow, autoencoder, tokenizer_files = begin(start, folder, packages, lexicon)
-    before = copy.deepcopy(flow)
-    if stages := RECIPE.flow[first_stage:]:
-        train_flow(flow, stages, folder, packages, autoencoder, tokenizer_files, minutes, device)
+    before, stages, words = copy.deepcopy(flow), RECIPE.flow[first_stage:], RECIPE.words
+    each = minutes and minutes / (sum(stage.plan.steps for stage in stages) + words.steps)
+    library, rewrite = load_drawings(packages), lexicon.rewriter(tokenizer_files)
+    plans = draw_plans(library, rewrite, tokenizer_files, ARCHITECTURE.max_text_tokens, RECIPE.plans, RECIPE.seed)
+    if stages:
+        train_flow(flow, stages, folder, library, plans, autoencoder, tokenizer_files, each, device)
         blend(flow.cpu(), before, keep)
-    teach_words(flow.to(device), folder, lexicon, tokenizer_files, channel_weights(autoencoder))
+    # Another flow's words are nothing to resume from.
+    run = Run(folder / f"words-{fingerprint(flow.text_encoder)}", minutes=each and each * words.steps)
+    draw = partial(draw_sayings, plans, words.kinds)
+    fit_words(flow.to(device), draw, channel_weights(autoencoder), run, words)
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
@@ -109,6 +115,9 @@ def begin(start: Path | None, folder: Path, packages: Path, lexicon: Lexicon) ->
     autoencoder, tokenizer_files = make_autoencoder(folder, packages), make_tokenizer(folder, packages, lexicon)
     flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
     initialise_flow(flow)
+    tokenizer, names = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens), lexicon.names()
+    own = {word: entry for word, entry in added_words(tokenizer_files) if word not in names}
+    begin_words(flow.text_encoder, tokenizer, own, lexicon.known_to(tokenizer_files))
     return flow, autoencoder, tokenizer_files
 
 
@@ -139,45 +148,25 @@ def train_flow(
     flow: Flow,
     stages: Sequence[Stage],
     folder: Path,
-    packages: Path,
+    library: Library,
+    plans: dict[str, Plans],
     autoencoder: AutoEncoder,
     tokenizer_files: Path,
-    minutes: float | None,
+    each: float | None,
     device: str,
 ) -> None:
-    """Render what pictures are put together from, once; then fit transformer and text encoder stage by stage."""
-    library = load_drawings(packages)
-    rendered = render_all(library, folder / "rendered")
-    length = ARCHITECTURE.max_text_tokens
-    plans = draw_plans(library, tokenizer_files, length, RECIPE.plans, RECIPE.seed)
-    composer = Composer(rendered, LinearEncoder.of(autoencoder.eval()), device)
-    deck = Deck(plans, Tokenizer.from_folder(tokenizer_files, length).encode([""]), composer)
-    weights, steps = channel_weights(autoencoder), sum(stage.plan.steps for stage in stages)
+    """Render what pictures are put together from, once; then fit transformer and text encoder stage by stage, taking
+    so many minutes for `each` step that a stage counts, if that is said.
+    """
+    composer = Composer(render_all(library, folder / "rendered"), LinearEncoder.of(autoencoder.eval()), device)
+    tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
+    deck, weights = Deck(plans, tokenizer.encode([""]), composer), channel_weights(autoencoder)
     for stage in stages:
-        share = minutes and minutes * stage.plan.steps / steps
-        run = Run(folder / f"flow-{RECIPE.flow.index(stage)}", minutes=share)
-        if minutes or run.steps_done < stage.plan.steps:
+        run = Run(folder / f"flow-{RECIPE.flow.index(stage)}", minutes=each and each * stage.plan.steps)
+        if each or run.steps_done < stage.plan.steps:
             leaning = np.array([stage.leaning.get(style, 1.0) for _, style in library.drawings])
             deck.focus(focus(flow.to(device), deck, leaning, weights))
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
-
-
-def teach_words(flow: Flow, folder: Path, lexicon: Lexicon, tokenizer_files: Path, weights: Tensor) -> None:
-    """Teach the text encoder what other words and ways of asking come to."""
-    words = lexicon.known_to(tokenizer_files)
-    sampler, rewrite = Sampler(lexicon.library), Rewriter(lexicon.library, words, lexicon.around)
-    kinds, shares = list(RECIPE.words.kinds), list(RECIPE.words.kinds.values())
-
-    def draw(rng: np.random.Generator) -> Saying:
-        plan = sampler.plan(rng, str(rng.choice(kinds, p=shares)))
-        return rewrite(plan, rng), plan.caption
-
-    tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
-    run = Run(folder / f"words-{fingerprint(flow.text_encoder)}")  # another flow's words are nothing to resume from
-    learned = set(lexicon.plurals().values())  # by the flow: plain captions have them
-    own = {word: entry for word, entry in added_words(tokenizer_files) if word not in learned}
-    begin_words(flow.text_encoder, tokenizer, own, words)
-    fit_words(flow, draw, tokenizer, weights, run, RECIPE.words)
 
 
 def fingerprint(module: nn.Module) -> str:

@@ -1,14 +1,15 @@
 """The captioned plans as arrays of numbers, and the batches that a step of training sees.
 
-Plans are drawn at the start, some hundred thousand of each kind: captions as token ids, pictures by number.
+Plans are drawn at the start, some hundred thousand of each kind: captions as token ids, pictures by number. Each has
+its caption twice: plain, and as `wordings` says it otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from alpenglow.training.examples import KINDS, Plan, Sampler
 from alpenglow.training.pictures import PLACES, Picture
 from alpenglow.training.run import worker_count
 from alpenglow.training.scenes import SCENES, Scene
+from alpenglow.training.wordings import Rewriter
 from alpenglow.weights.tokenizer import Tokenizer
 
 REFERENCE_SIDES = (512, 256)
@@ -30,6 +32,9 @@ OTHER_SIDE = 0.4
 """How often references come at a side drawn from REFERENCE_SIDES, where drawings may be smaller or larger than in the
 picture; else they are as large as there.
 """
+
+SAID = 0.4
+"""How often a picture is asked for by its caption as it is said, and not by the plain one."""
 
 MOST = 4
 """The most drawings that a picture has, and the most references."""
@@ -49,12 +54,23 @@ class Batch:
     drawings: NDArray[np.int16]  # (B, MOST): what the latents show
 
 
+class Sayings(NamedTuple):
+    """Captions as they are said, and the plain ones that they come to, on the CPU."""
+
+    said: Tensor  # (B, L) int64
+    said_mask: Tensor  # (B, L) bool
+    plain: Tensor  # (B, L) int64
+    plain_mask: Tensor  # (B, L) bool
+
+
 @dataclass(frozen=True)
 class Plans:
     """Plans of one kind as arrays of equal length. Where there is no drawing stands NOTHING."""
 
-    ids: NDArray[np.uint16]  # (P, L)
-    mask: NDArray[np.bool_]  # (P, L)
+    plain: NDArray[np.uint16]  # (P, L)
+    plain_mask: NDArray[np.bool_]  # (P, L)
+    said: NDArray[np.uint16]  # (P, L)
+    said_mask: NDArray[np.bool_]  # (P, L)
     drawings: NDArray[np.int16]  # (P, MOST)
     grounds: NDArray[np.int16]  # (P,)
     layouts: NDArray[np.int8]  # (P,)
@@ -119,9 +135,11 @@ class Deck:
         side = min(REFERENCE_SIDES[0], width, height)
         if rng.random() < OTHER_SIDE:
             side = REFERENCE_SIDES[rng.integers(len(REFERENCE_SIDES))]
+        said = rng.random((len(plans.said), 1)) < SAID
+        ids, mask = np.where(said, plans.said, plans.plain), np.where(said, plans.said_mask, plans.plain_mask)
         return Batch(
-            torch.cat([torch.from_numpy(plans.ids.astype(np.int64)), self.empty[0]]),
-            torch.cat([torch.from_numpy(plans.mask), self.empty[1]]),
+            torch.cat([torch.from_numpy(ids.astype(np.int64)), self.empty[0]]),
+            torch.cat([torch.from_numpy(mask), self.empty[1]]),
             self.composer.latents(Pictures(plans.drawings, plans.grounds, plans.layouts), width, height),
             [self.composer.latents(on_white(plans.references[:, i]), side, side) for i in range(references)],
             plans.drawings,
@@ -149,9 +167,20 @@ class Deck:
 
     def _rows(self, rng: np.random.Generator, group: Group, count: int) -> NDArray[np.int64]:
         if group not in self.odds:
-            return rng.integers(len(group.plans.ids), size=count)
+            return rng.integers(len(group.plans.plain), size=count)
         odds = self.odds[group]
         return np.searchsorted(odds, rng.random(count) * odds[-1], side="right")
+
+
+def draw_sayings(
+    plans: Mapping[str, Plans], kinds: Mapping[str, float], rng: np.random.Generator, count: int
+) -> Sayings:
+    """So many captions of plans, of kinds by their weights."""
+    shares = np.array(list(kinds.values()))
+    counts = zip(kinds, rng.multinomial(count, shares / shares.sum()), strict=True)
+    some = Plans.joined([plans[kind][rng.integers(len(plans[kind].said), size=number)] for kind, number in counts])
+    said, plain = (torch.from_numpy(ids.astype(np.int64)) for ids in (some.said, some.plain))
+    return Sayings(said, torch.from_numpy(some.said_mask), plain, torch.from_numpy(some.plain_mask))
 
 
 def groups_of(kind: str, plans: Plans) -> list[Group]:
@@ -174,30 +203,43 @@ def rows(budget: int, width: int, height: int) -> int:
     return max(1, round(budget * 256 / (width * height) ** 0.5))
 
 
-def draw_plans(library: Library, tokenizer: Path, length: int, numbers: dict[str, int], seed: int) -> dict[str, Plans]:
+def draw_plans(
+    library: Library, rewrite: Rewriter, tokenizer: Path, length: int, numbers: Mapping[str, int], seed: int
+) -> dict[str, Plans]:
     """So many plans of each kind, from a seed; captions are `length` tokens long."""
     jobs = [(kind, chunk) for kind in numbers for chunk in range(-(-numbers[kind] // CHUNK))]
-    with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=(library, tokenizer, length)) as workers:
+    given = (library, rewrite, tokenizer, length)
+    with ProcessPoolExecutor(worker_count(), initializer=_open, initargs=given) as workers:
         drawn = list(track(workers.map(partial(_draw, seed), jobs), "plans", total=len(jobs)))
     return {
         kind: Plans.joined([some for (of, _), some in zip(jobs, drawn, strict=True) if of == kind]) for kind in numbers
     }
 
 
-def numbered(plans: Sequence[Plan], library: Library, tokenizer: Tokenizer) -> Plans:
-    """Plans as arrays."""
+def encoded(sayings: Sequence[tuple[str, str]], tokenizer: Tokenizer) -> Sayings:
+    """Captions as they are said and plain ones; what is said in more words than are read is said plainly."""
+    (ids, mask), (plain, plain_mask) = (tokenizer.encode(list(texts)) for texts in zip(*sayings, strict=True))
+    full = mask.all(1)
+    ids[full], mask[full] = plain[full], plain_mask[full]
+    return Sayings(ids, mask, plain, plain_mask)
+
+
+def numbered(plans: Sequence[Plan], said: Sequence[str], library: Library, tokenizer: Tokenizer) -> Plans:
+    """Plans as arrays; `said` are their captions said otherwise."""
     number = {key: i for i, key in enumerate(library.drawings)}
     ground: dict[str | Scene, int] = {colour: i for i, colour in enumerate(COLOURS)}
     ground |= {scene: i for i, scene in enumerate(SCENES, len(COLOURS))}
-    ids, mask = tokenizer.encode([plan.caption for plan in plans])
+    captions = encoded([(other, plan.caption) for other, plan in zip(said, plans, strict=True)], tokenizer)
 
     def shown(pictures: Sequence[Picture]) -> list[int]:
         keys = [number[key] for picture in pictures for key in picture.drawings]
         return [*keys, *(NOTHING,) * MOST][:MOST]
 
     return Plans(
-        ids.numpy().astype(np.uint16),
-        mask.numpy(),
+        captions.plain.numpy().astype(np.uint16),
+        captions.plain_mask.numpy(),
+        captions.said.numpy().astype(np.uint16),
+        captions.said_mask.numpy(),
         np.array([shown([plan.picture]) for plan in plans], np.int16),
         np.array([ground[plan.picture.ground] for plan in plans], np.int16),
         np.array([plan.picture.layout for plan in plans], np.int8),
@@ -210,18 +252,16 @@ def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:
     return int(np.searchsorted(total, rng.random() * total[-1], side="right"))
 
 
-_sampler: list[Sampler] = []  # one a worker process, as is the tokenizer
-_tokenizer: list[Tokenizer] = []
+_drawing: list[tuple[Sampler, Rewriter, Tokenizer]] = []  # one a worker process
 
 
-def _open(library: Library, tokenizer: Path, length: int) -> None:
+def _open(library: Library, rewrite: Rewriter, tokenizer: Path, length: int) -> None:
     torch.set_num_threads(1)  # a forked process has none of its parent's threads, and would wait for them
-    _sampler.append(Sampler(library))
-    _tokenizer.append(Tokenizer.from_folder(tokenizer, length))
+    _drawing.append((Sampler(library), rewrite, Tokenizer.from_folder(tokenizer, length)))
 
 
 def _draw(seed: int, job: tuple[str, int]) -> Plans:
     kind, chunk = job
-    rng = np.random.default_rng([seed, list(KINDS).index(kind), chunk])
-    plans = [_sampler[0].plan(rng, kind) for _ in range(CHUNK)]
-    return numbered(plans, _sampler[0].library, _tokenizer[0])
+    (sampler, rewrite, tokenizer), rng = _drawing[0], np.random.default_rng([seed, list(KINDS).index(kind), chunk])
+    plans = [sampler.plan(rng, kind) for _ in range(CHUNK)]
+    return numbered(plans, [rewrite(plan, rng) for plan in plans], sampler.library, tokenizer)

@@ -20,15 +20,13 @@ from alpenglow.models.attention import ANY_LENGTH, rope
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
+from alpenglow.training.batches import Sayings
+from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.fit_flow import Flow
+from alpenglow.training.replay import Replayed, capture_on_cuda
 from alpenglow.training.run import Average, Run
 from alpenglow.weights.tokenizer import Tokenizer
-
-Saying = tuple[str, str]
-"""A caption as it is said, and the plain one that it comes to."""
-Tokens = tuple[Tensor, Tensor]
-"""Ids and mask, (B, L) each."""
 
 PROBES = 16
 """How many image tokens are looked at."""
@@ -57,56 +55,76 @@ class Probes(NamedTuple):
     rotary: Tensor  # (2, L + PROBES, D/2)
 
 
+class Reader:
+    """Takes training steps on sayings with probes: in full precision, for so few tokens cost little."""
+
+    def __init__(self, flow: Flow, weights: Tensor, plan: WordsPlan) -> None:
+        """`flow` is on the device that trains; its text encoder learns. `weights` (C,) say how much each latent channel
+        counts.
+        """
+        self.student = flow.text_encoder
+        self.teacher = copy.deepcopy(flow.text_encoder).requires_grad_(requires_grad=False)
+        self.transformer = copy.deepcopy(flow.transformer).requires_grad_(requires_grad=False)
+        self.device = self.transformer.img_in.weight.device
+        self.weights = weights.to(self.device)
+        self.kernels = ANY_LENGTH if self.device.type == "cuda" else [SDPBackend.MATH]
+        rates = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
+        self.rates = {peak: torch.zeros((), device=self.device) for peak in rates.values()}
+        groups = [{"params": self.student.get_submodule(part).parameters(), "peak": rates[part]} for part in rates]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.settle()
+
+    def settle(self) -> None:
+        """Have the optimizer read `rates` on this device, whatever a saved state has brought with it."""
+        for group in self.optimizer.param_groups:
+            group |= {"lr": self.rates[group["peak"]], "capturable": self.device.type == "cuda"}
+
+    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Take one step on `Sayings` and `Probes`, all on the device; the loss before it."""
+        sayings, probes = Sayings(*inputs[:4]), Probes(*inputs[4:])
+        with sdpa_kernel(self.kernels):
+            with torch.no_grad():
+                wanted = velocities(self.transformer, self.teacher(sayings.plain, sayings.plain_mask), probes)
+            found = velocities(self.transformer, self.student(sayings.said, sayings.said_mask), probes)
+            loss = difference(found, wanted, self.weights)
+            self.optimizer.zero_grad()
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.detach()
+
+
 def fit_words(
-    flow: Flow,
-    draw: Callable[[np.random.Generator], Saying],
-    tokenizer: Tokenizer,
-    weights: Tensor,
-    run: Run,
-    plan: WordsPlan,
+    flow: Flow, draw: Callable[[np.random.Generator, int], Sayings], weights: Tensor, run: Run, plan: WordsPlan
 ) -> None:
     """Train the text encoder of `flow` in place, where it is, resuming from `run`; ends with its averaged weights.
-    `weights` (C,) say how much each latent channel counts.
+    `draw` makes so many sayings. `weights` (C,) say how much each latent channel counts.
 
     What comes of plain captions before is what is to come of others: `flow` must be the one that `run` began with.
     """
-    student, teacher = flow.text_encoder, copy.deepcopy(flow.text_encoder).requires_grad_(requires_grad=False)
-    reader = copy.deepcopy(flow.transformer).requires_grad_(requires_grad=False)
-    device = reader.img_in.weight.device
-    weights = weights.to(device)
-    rates = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
-    optimizer = torch.optim.AdamW(
-        [{"params": student.get_submodule(part).parameters(), "peak": rate} for part, rate in rates.items()],
-        betas=(0.9, 0.98),
-        weight_decay=0.01,
-        fused=True,
-    )
-    average = Average(student, plan.averaging)
+    reader = Reader(flow, weights, plan)
+    average = Average(reader.student, plan.averaging)
+    first = run.resume(reader.student, reader.optimizer, average)
+    reader.settle()
+    take = Replayed(reader, capture_on_cuda()) if reader.device.type == "cuda" else reader
 
-    first, (total, counted) = run.resume(student, optimizer, average), (0.0, 0)
+    total, counted = torch.zeros((), device=reader.device), 0
     for step, over, save in run.steps(first, plan.steps, "words"):
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * learning_rate_shape(step, over, plan.hold)
+        for peak, rate in reader.rates.items():
+            rate.fill_(peak * learning_rate_shape(step, over, plan.hold))
         rng = np.random.default_rng([plan.seed, step])
-        said, meant = read([draw(rng) for _ in range(plan.batch)], tokenizer, device)
-        probes = probes_of(reader, rng, *said[0].shape)
-        with sdpa_kernel(ANY_LENGTH if device.type == "cuda" else [SDPBackend.MATH]):
-            with torch.no_grad():
-                wanted = velocities(reader, teacher(*meant), probes)
-            loss = difference(velocities(reader, student(*said), probes), wanted, weights)
-            optimizer.zero_grad()
-            loss.backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
-        total, counted = total + loss.item(), counted + 1
+        sayings = draw(rng, plan.batch)
+        probes = probes_of(reader.transformer, rng, *sayings.said.shape)
+        total += take(tuple(sent(tensor, reader.device) for tensor in (*sayings, *probes)))
+        counted += 1
         if step % 4 == 0:
-            average.update(student, step)
+            average.update(reader.student, step)
         if step % 100 == 0:
-            run.log({"step": step, "loss": total / counted})
-            total, counted = 0.0, 0
+            run.log({"step": step, "loss": total.item() / counted})
+            total, counted = torch.zeros((), device=reader.device), 0
         if save:
-            run.save(student, optimizer, average, step + 1)
-    average.copy_to(student)
+            run.save(reader.student, reader.optimizer, average, step + 1)
+    average.copy_to(reader.student)
 
 
 @torch.no_grad()
@@ -123,23 +141,15 @@ def begin_words(
         embeddings[entry] = embeddings[ids[0, end if word in words else -1]]
 
 
-def read(sayings: list[Saying], tokenizer: Tokenizer, device: torch.device) -> tuple[Tokens, Tokens]:
-    """What is said and what it comes to; what is said in more words than are read is said plainly."""
-    (ids, mask), (plain, plain_mask) = (tokenizer.encode(list(texts)) for texts in zip(*sayings, strict=True))
-    full = mask.all(1)
-    ids[full], mask[full] = plain[full], plain_mask[full]
-    return (ids.to(device), mask), (plain.to(device), plain_mask)
-
-
 def probes_of(transformer: Flux2Transformer, rng: np.random.Generator, batch: int, length: int) -> Probes:
-    """At the same places for all captions of `length` tokens."""
-    config, device = transformer.config, transformer.img_in.weight.device
+    """At the same places for all captions of `length` tokens, on the CPU."""
+    config = transformer.config
     side = FRAMES[rng.integers(len(FRAMES))]
     shown = torch.from_numpy(rng.permutation(side * side)[:PROBES])
     chance = torch.Generator().manual_seed(int(rng.integers(2**62)))
     noise = torch.randn((batch, PROBES, config.in_channels), generator=chance)
     ids = torch.cat((text_ids(length), image_ids(side, side)[shown]))
-    return Probes(noise.to(device), rope(ids, config.axes_dim, config.theta).to(device))
+    return Probes(noise, rope(ids, config.axes_dim, config.theta))
 
 
 def velocities(transformer: Flux2Transformer, states: Tensor, probes: Probes) -> Tensor:

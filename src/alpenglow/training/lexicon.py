@@ -11,7 +11,7 @@ from alpenglow.training.common_words import common_words
 from alpenglow.training.drawings import Library
 from alpenglow.training.meanings import meanings
 from alpenglow.training.vocabulary import pieces_of, words_for_entries
-from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers, fillers
+from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers, Rewriter, fillers
 from alpenglow.training.wordnet import adjectives, picturable_nouns
 
 
@@ -54,14 +54,21 @@ class Lexicon:
 
     def entries(self, tokenizer: Path) -> list[str]:
         """Words for which an entry of their own is worth while in the vocabulary of that folder, the first most."""
+        return words_for_entries(tokenizer, self.words, self.names(), self.plurals(), self.common)
+
+    def names(self) -> set[str]:
+        """What captions call one or several of a thing."""
         names = set(everyday_words(self.library.concepts))
-        known = names | {plural(name) for name in names}
-        return words_for_entries(tokenizer, self.words, known, self.plurals(), self.common)
+        return names | {plural(name) for name in names}
 
     def plurals(self) -> dict[str, str]:
         """The last word of what captions call several of a thing, by that of what they call one."""
         names = filter(has_plural, everyday_words(self.library.concepts))
         return {name.split()[-1]: plural(name).split()[-1] for name in names}
+
+    def rewriter(self, tokenizer: Path) -> Rewriter:
+        """Says captions otherwise, by words that have an entry in the vocabulary of that folder."""
+        return Rewriter(self.library, self.known_to(tokenizer), self.around)
 
     def known_to(self, tokenizer: Path) -> dict[str, str]:
         """What each word means, of those that have an entry in the vocabulary of that folder, and of phrases."""
