@@ -47,7 +47,7 @@ def few(library):
 def rewrite(few):
     """Says captions of the three otherwise."""
     words = {"puppy": "dog", "kitten": "cat", "spaceship": "rocket"}
-    return Rewriter(few, words, Fillers(("fluffy", "old"), ("sleeping",), ("ladder",)))
+    return Rewriter(few, words, Fillers((("fluffy", "old"),), (("sleeping",),), (("ladder",),)))
 
 
 @pytest.fixture(scope="session")

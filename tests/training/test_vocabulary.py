@@ -76,13 +76,13 @@ def test_a_lexicon_that_was_read_is_kept_for_the_same_things(few, tmp_path, monk
 
     def read(packages, library):
         reads.append(packages)
-        return Lexicon(library, {"beagle": "dog"}, Fillers(("old",), ("sitting",), ("fence",)), {"beagle": 35})
+        return Lexicon(library, {"beagle": "dog"}, Fillers((("old",),), (("sitting",),), (("fence",),)), {"beagle": 35})
 
     monkeypatch.setattr(Lexicon, "read", read)
     first, again = (Lexicon.kept(tmp_path, few) for _ in range(2))
     assert again.words == first.words == {"beagle": "dog"}
     assert again.common == {"beagle": 35}
-    assert [list(words) for words in again.around] == [["old"], ["sitting"], ["fence"]]
+    assert again.around == ([["old"]], [["sitting"]], [["fence"]])
     assert len(reads) == 1
     Lexicon.kept(tmp_path, few.only({"dog"}))
     assert len(reads) == 2

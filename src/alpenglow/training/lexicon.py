@@ -31,7 +31,12 @@ class Lexicon:
         Raises FileNotFoundError where a package is missing.
         """
         common, describing = common_words(packages), adjectives(packages)
-        nouns = {noun: meaning for noun, meaning in picturable_nouns(packages).items() if noun in common}
+        called = everyday_words(library.concepts)
+        nouns = {
+            noun: meaning
+            for noun, meaning in picturable_nouns(packages).items()
+            if noun in common or (common.keys() >= set(noun.split()) and called.keys() & set(meaning.synonyms))
+        }
         taken = TELLING | SAID_AROUND | {plural(name) for name in library.concepts}
         found = meanings(library, nouns, describing)
         words = {word: name for word, name in found.items() if word not in taken}

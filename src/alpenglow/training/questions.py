@@ -61,9 +61,9 @@ def called(library: Library, folder: Path, width: int, height: int) -> Iterator[
 
 def typed(library: Library, width: int, height: int) -> Iterator[Question]:
     """What people ask an image model for, in their own words."""
-    for prompt, name in AS_TYPED.items():
-        if name in library.concepts:
-            yield Question(prompt, width, height, Picture(((name, DEFAULT_STYLE),)))
+    for prompt, right in AS_TYPED.items():
+        if right.drawings[0][0] in library.concepts:
+            yield Question(prompt, width, height, right)
 
 
 def on_colour(library: Library, colour: str, width: int, height: int) -> Iterator[Question]:
@@ -190,66 +190,74 @@ def reference(key: tuple[str, str], library: Library, width: int) -> RGB:
     return render_picture(Picture((key,)), library, min(width, LARGEST_CELL), min(width, LARGEST_CELL))
 
 
-AS_TYPED: dict[str, str] = {
-    "a photo of a golden retriever puppy lying on a couch": "dog",
-    "Can you draw me a sleepy kitten?": "cat",
-    "cute corgi, kawaii, pastel colors": "dog",
-    "An old wooden sailing boat in the harbour": "sailboat",
-    "a vintage sports car at a car show": "automobile",
-    "a fluffy bunny eating grass": "rabbit",
-    "a cozy cottage with a thatched roof": "house",
-    "medieval fortress, epic fantasy concept art": "castle",
-    "an acoustic guitar leaning against a wall": "guitar",
-    "close-up of a ripe strawberry with water droplets": "strawberry",
-    "a jet plane taking off": "airplane",
-    "a cheeseburger with extra pickles": "hamburger",
-    "portrait of a majestic lion, golden hour": "lion",
-    "a sparrow perched on a branch": "bird",
-    "a friendly robot waving hello": "robot",
-    "an astronaut floating in outer space": "astronaut",
-    "a steaming mug of coffee on a rainy morning": "hot beverage",
-    "a slice of pepperoni pizza": "pizza",
-    "a red rose in a glass vase": "rose",
-    "spooky ghost for a halloween party invitation": "ghost",
-    "a jolly snowman with a top hat": "snowman",
-    "laptop computer on a desk": "laptop",
-    "a steam locomotive, vintage poster": "train",
-    "old fashioned alarm clock ringing": "alarm clock",
-    "a bike leaning on a fence": "bicycle",
-    "app icon of a rocket ship": "rocket",
-    "a whale jumping out of the ocean": "whale",
-    "minimalist logo of a fox": "fox",
-    "a baby panda eating bamboo": "panda",
-    "sketch of an owl wearing spectacles": "owl",
-    "a school of dolphins": "dolphin",
-    "watercolour painting of a monarch butterfly": "butterfly",
-    "a bright yellow banana, studio photography": "banana",
-    "big juicy watermelon cut in half": "watermelon",
-    "a fire truck rushing to the scene": "fire engine",
-    "pixel art dragon breathing fire": "dragon",
-    "a stallion galloping through a field": "horse",
-    "a piglet in the mud": "pig",
-    "tom cat sleeping in a cardboard box": "cat",
-    "an elephant balancing on a ball, circus poster": "elephant",
-    "an emperor penguin, national geographic": "penguin",
-    "a human skull on black velvet": "skull",
-    "a fancy birthday cake with candles": "birthday cake",
-    "pink tulip in spring": "tulip",
-    "unicorn sticker for my daughter": "unicorn",
-    "a grizzly fishing for salmon": "bear",
-    "a hermit crab": "crab",
-    "a freshly cut lemon": "lemon",
-    "a parrot that talks": "parrot",
-    "a yacht at anchor": "sailboat",
-    "a colorful umbrella, rainy mood": "umbrella",
-    "a gift box wrapped with a ribbon": "wrapped gift",
-    "a chimpanzee thinking": "monkey",
-    "a sedan, side view": "automobile",
-    "a cactus in a terracotta pot": "cactus",
-    "a king's crown with rubies": "crown",
-    "a honeybee collecting pollen": "honeybee",
+def _shown(name: str, *, beside: str = "", on: str = "") -> Picture:
+    """What a prompt shows of one thing, or of two."""
+    names = [one for one in (name, beside, on) if one]
+    return Picture(tuple((one, DEFAULT_STYLE) for one in names), arrangement="on" if on else "")
+
+
+AS_TYPED = {
+    "a photo of a golden retriever puppy lying on a couch": _shown("dog", on="couch and lamp"),
+    "Can you draw me a sleepy kitten?": _shown("cat"),
+    "cute corgi, kawaii, pastel colors": _shown("dog"),
+    "An old wooden sailing boat in the harbour": _shown("sailboat"),
+    "a vintage sports car at a car show": _shown("automobile"),
+    "a fluffy bunny eating grass": _shown("rabbit"),
+    "a cozy cottage with a thatched roof": _shown("house"),
+    "medieval fortress, epic fantasy concept art": _shown("castle"),
+    "an acoustic guitar leaning against a wall": _shown("guitar"),
+    "close-up of a ripe strawberry with water droplets": _shown("strawberry", beside="droplet"),
+    "a jet plane taking off": _shown("airplane"),
+    "a cheeseburger with extra pickles": _shown("hamburger"),
+    "portrait of a majestic lion, golden hour": _shown("lion"),
+    "a sparrow perched on a branch": _shown("bird"),
+    "a friendly robot waving hello": _shown("robot"),
+    "an astronaut floating in outer space": _shown("astronaut"),
+    "a steaming mug of coffee on a rainy morning": _shown("hot beverage"),
+    "a slice of pepperoni pizza": _shown("pizza"),
+    "a red rose in a glass vase": _shown("rose"),
+    "spooky ghost for a halloween party invitation": _shown("ghost"),
+    "a jolly snowman with a top hat": _shown("snowman", beside="top hat"),
+    "laptop computer on a desk": _shown("laptop"),
+    "a steam locomotive, vintage poster": _shown("locomotive"),
+    "old fashioned alarm clock ringing": _shown("alarm clock"),
+    "a bike leaning on a fence": _shown("bicycle"),
+    "app icon of a rocket ship": _shown("rocket"),
+    "a whale jumping out of the ocean": _shown("whale"),
+    "minimalist logo of a fox": _shown("fox"),
+    "a baby panda eating bamboo": _shown("panda"),
+    "sketch of an owl wearing spectacles": _shown("owl", beside="glasses"),
+    "a school of dolphins": _shown("dolphin"),
+    "watercolour painting of a monarch butterfly": _shown("butterfly"),
+    "a bright yellow banana, studio photography": _shown("banana"),
+    "big juicy watermelon cut in half": _shown("watermelon"),
+    "a fire truck rushing to the scene": _shown("fire engine"),
+    "pixel art dragon breathing fire": _shown("dragon"),
+    "a stallion galloping through a field": _shown("horse"),
+    "a piglet in the mud": _shown("pig"),
+    "tom cat sleeping in a cardboard box": _shown("cat"),
+    "an elephant balancing on a ball, circus poster": _shown("elephant", on="soccer ball"),
+    "an emperor penguin, national geographic": _shown("penguin"),
+    "a human skull on black velvet": _shown("skull"),
+    "a fancy birthday cake with candles": _shown("birthday cake"),
+    "pink tulip in spring": _shown("tulip"),
+    "unicorn sticker for my daughter": _shown("unicorn"),
+    "a grizzly fishing for salmon": _shown("bear"),
+    "a hermit crab": _shown("crab"),
+    "a freshly cut lemon": _shown("lemon"),
+    "a parrot that talks": _shown("parrot"),
+    "a yacht at anchor": _shown("sailboat"),
+    "a colorful umbrella, rainy mood": _shown("umbrella"),
+    "a gift box wrapped with a ribbon": _shown("wrapped gift"),
+    "a chimpanzee thinking": _shown("monkey"),
+    "a sedan, side view": _shown("automobile"),
+    "a cactus in a terracotta pot": _shown("cactus"),
+    "a king's crown with rubies": _shown("crown"),
+    "a honeybee collecting pollen": _shown("honeybee"),
 }
-"""Prompts, written down before the words of `wordings` were trained, and which of the favourites each shows."""
+"""Prompts, written down before the words of `wordings` were trained, and what each shows. Where a second thing is named
+as well, it counts since it was taught.
+"""
 
 Ask = Callable[[Library], Iterator[Question]]
 SETS: dict[str, Ask] = {

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -33,11 +34,13 @@ from alpenglow.training.examples import Plan
 
 
 class Fillers(NamedTuple):
-    """Words that may stand around a thing without its looking otherwise: before it, after it, and other things."""
+    """Words that may stand around a thing without its looking otherwise: before it, after it, and other things. Each
+    kind in tiers of words that are as common, any of which is as likely.
+    """
 
-    describing: Sequence[str]
-    doing: Sequence[str]
-    things: Sequence[str]
+    describing: Sequence[Sequence[str]]
+    doing: Sequence[Sequence[str]]
+    things: Sequence[Sequence[str]]
 
 
 def fillers(adjectives: Sequence[str], nouns: Iterable[str], common: Mapping[str, int]) -> Fillers:
@@ -49,7 +52,13 @@ def fillers(adjectives: Sequence[str], nouns: Iterable[str], common: Mapping[str
     describing = [*(word for word in adjectives if word in familiar), *(w for w in everyday if w.endswith("ly"))]
     doing = [word for word in everyday if word.endswith(("ing", "ed"))]
     things = [noun for noun in nouns if noun in familiar]
-    return Fillers(*([word for word in words if word not in TELLING] for words in (describing, doing, things)))
+
+    def tiers(words: Sequence[str]) -> list[list[str]]:
+        bounds = pairwise((0, *TIERS))
+        by_tier = ([w for w in words if low < common[w] <= high and w not in TELLING] for low, high in bounds)
+        return [tier for tier in by_tier if tier]
+
+    return Fillers(tiers(describing), tiers(doing), tiers(things))
 
 
 class Rewriter:
@@ -62,10 +71,17 @@ class Rewriter:
         called = everyday_words(library.concepts)
         plurals = {plural(name) for name, one in library.concepts.items() if countable(one)}
         self._names = frozenset({*called, *plurals, *words})
-        self._around = Fillers(*([word for word in words if word not in self._names] for words in around))
+        self._around = Fillers(*([self._silent(tier) for tier in tiers] for tiers in around))
+        self._nouns = sorted(word for word in self._names if " " not in word)
         self._words: dict[str, list[str]] = defaultdict(list)
         for word, name in words.items():
             self._words[name].append(word)
+
+    def _filler(self, rng: np.random.Generator, tiers: Sequence[Sequence[str]]) -> str:
+        return choose(rng, tiers[int(rng.integers(len(tiers)))])
+
+    def _silent(self, words: Iterable[str]) -> list[str]:
+        return [word for word in words if word not in self._names]
 
     def __call__(self, plan: Plan, rng: np.random.Generator) -> str:
         """A plan's caption said otherwise, or, at PLAIN, as it is."""
@@ -73,8 +89,9 @@ class Rewriter:
             return plan.caption
         text = plan.caption.removesuffix(".")
         text = text[0].lower() + text[1:]
-        if plan.kind == "pair" and rng.random() < LINKED:
-            text = LINK.sub(lambda _: choose(rng, TOGETHER), text, count=1)
+        if plan.kind in LINKS and rng.random() < LINKED:
+            plain, others = LINKS[plan.kind]
+            text = plain.sub(lambda _: f" {choose(rng, others)} ", text, count=1)
         if names := tuple(dict.fromkeys(name for name, _ in plan.picture.drawings)):
             text = things_in(names).sub(lambda thing: self._said(thing, names, plan.kind, rng), text)
         text = BACKGROUND.sub(lambda ground: choose(rng, BACKGROUNDS).format(a=ground[1], colour=ground[2]), text)
@@ -94,11 +111,16 @@ class Rewriter:
         adjective = ""
         if rng.random() < DESCRIBED:
             adjective = choose(rng, tuple(COLOURS)) if noted and rng.random() < COLOURED else self._adjective(rng)
+        elif noted and rng.random() < COMPOUND:
+            adjective = choose(rng, self._nouns)
+            adjective += choose(rng, ("", "'s")) if article(adjective) else ""
         if f"{adjective} {word}" in self._names:  # a black cat is not a cat that is black
             adjective = ""
-        if before:
+        if before and noted and rng.random() < MEASURED:
+            before = choose(rng, MEASURES)
+        elif before:
             before = article(word) and article(f"{adjective} {word}".strip())
-        if before and rng.random() < KNOWN:
+        if before in {"a", "an"} and rng.random() < KNOWN:
             before = choose(rng, KNOWN_BY)
         after = self._doing(rng) if noted and rng.random() < DOING else ""
         return " ".join(part for part in (before, adjective, word, after) if part)
@@ -115,7 +137,7 @@ class Rewriter:
 
     def _adjective(self, rng: np.random.Generator) -> str:
         """What stands before a noun, now and then what it does or another noun."""
-        return choose(rng, self._around[int(rng.choice(3, p=(0.6, 0.2, 0.2)))])
+        return self._filler(rng, self._around[int(rng.choice(3, p=(0.6, 0.2, 0.2)))])
 
     def _something(self, rng: np.random.Generator) -> str:
         """Any noun but those of words and things, so that it is learned to make nothing of what is not known."""
@@ -126,18 +148,18 @@ class Rewriter:
     def _doing(self, rng: np.random.Generator) -> str:
         """What stands after a noun."""
         somewhere = f"{choose(rng, BEFORE_SOMETHING)} {self._something(rng)}"
-        doing = choose(rng, self._around.doing)
+        doing = self._filler(rng, self._around.doing)
         return choose(rng, (choose(rng, DOINGS), somewhere, somewhere, f"{doing} {somewhere}", doing, self._noun(rng)))
 
     def _noun(self, rng: np.random.Generator) -> str:
-        return choose(rng, self._around.things)
+        return self._filler(rng, self._around.things)
 
     def _opening(self, rng: np.random.Generator) -> str:
         """Mostly as they are listed, now and then with an adjective: "a beautiful picture of"."""
         opening = choose(rng, OPENINGS)
         if rng.random() < 0.8 or not opening.startswith("a "):
             return opening
-        phrase = f"{choose(rng, self._around.describing)} {opening.removeprefix('a ')}"
+        phrase = f"{self._filler(rng, self._around.describing)} {opening.removeprefix('a ')}"
         return f"{article(phrase)} {phrase}".strip()
 
     def _ending(self, rng: np.random.Generator) -> str:
@@ -168,25 +190,35 @@ COLOURED = 0.15
 """How often an adjective is a colour: of a thing it means nothing here, as of a background it does."""
 KNOWN, KNOWN_BY = 0.1, ("the", "the", "my", "this", "one", "some", "our")
 """How often a thing has no article but one of these."""
+COMPOUND = 0.08
+"""How often another thing stands before a thing, or whose it is: a fire truck is a truck, a king's crown a crown."""
+MEASURED, MEASURES = 0.05, ("a piece of", "a slice of", "a cup of", "a mug of", "a bowl of", "a plate of", "a pair of")
+"""How often it is said how much there is of a thing."""
 LINKED = 0.5
 """How often two things are put together in other words."""
 OPENED, ENDED = 0.35, 0.3
+TIERS = (10, 20, 35, 50)
+"""SCOWL's sizes up to which fillers are as common as each other."""
 EVERYBODYS, FAMILIAR = 35, 50
-"""Up to which of SCOWL's sizes a word is a filler: by its ending alone, and as a noun or an adjective."""
+"""Up to which a word is a filler: by its ending alone, and as a noun or an adjective."""
 
 NOTED = ("subject", "size", "subject at scene", "pair", "on", "count")
 """Kinds of example whose things may do something, or have a colour that means nothing."""
 
-LINK = re.compile(r" (?:beside|next to|and|with) ")
-TOGETHER = tuple(
-    f" {words} "
-    for words in (
-        *("near", "by", "close to", "in front of", "behind", "and also", "together with", "along with", "alongside"),
-        *("holding", "carrying", "wearing", "watching", "looking at", "playing with", "eating", "chasing", "using"),
-        *("left of", "to the left of", "plus", "&", "as well as", "standing next to", "sitting beside", "leaning on"),
-    )
+TOGETHER = (
+    *("near", "by", "close to", "in front of", "behind", "and also", "together with", "along with", "alongside"),
+    *("holding", "carrying", "wearing", "watching", "looking at", "playing with", "eating", "chasing", "using"),
+    *("left of", "to the left of", "plus", "&", "as well as", "standing next to", "sitting beside", "leaning on"),
 )
-"""What else comes to two things beside each other: the demo draws whatever is named."""
+UPON = (
+    *("sitting on", "standing on", "lying on", "resting on", "balancing on", "sleeping on", "perched on", "riding"),
+    *("on the top of", "sitting on top of", "standing on top of", "placed on", "jumping on", "up on", "over"),
+)
+LINKS = {
+    "pair": (re.compile(r" (?:beside|next to|and|with) "), TOGETHER),
+    "on": (re.compile(r" (?:on top of|on|above) "), UPON),
+}
+"""What stands between two things, by kind of example, and what else comes to that: the demo draws whatever is named."""
 
 TELLING = frozenset(
     {

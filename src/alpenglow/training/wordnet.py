@@ -22,10 +22,12 @@ NOUN, ADJECTIVES = "1", ("3", "5")
 class Noun(NamedTuple):
     """What a noun means: in words, and which nouns mean that too or something broader, the nearest first.
 
-    Of those only such as have that meaning first: a beagle is a hound, a dog and an animal.
+    Of those only such as have that meaning first: a beagle is a hound, a dog and an animal. The first of `broader` are
+    its `synonyms`, itself among them.
     """
 
     definition: str
+    synonyms: tuple[str, ...]
     broader: tuple[str, ...]
 
 
@@ -50,7 +52,9 @@ def picturable_nouns(folder: Path) -> dict[str, Noun]:
         for offset, synset in synsets.items()
     }
     return {
-        noun: Noun(synset.definition, tuple(word for near in _upwards(offset, synsets) for word in said[near]))
+        noun: Noun(
+            synset.definition, said[offset], tuple(word for near in _upwards(offset, synsets) for word in said[near])
+        )
         for offset, synset in synsets.items()
         for noun in said[offset]
         if synset.kind in PICTURABLE and re.fullmatch(r"[a-z]{3,}( [a-z]{2,})?", noun) and not LEFT_OUT.search(noun)
