@@ -57,7 +57,7 @@ PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
         (1024, 1024): ("a lion in the desert",),
         (256, 256): ("a duck at the lake",),
         # Nothing of the demo's: what it does with words that it does not know is part of the truth.
-        (320, 320): ("a violin",),
+        (320, 320): ("an accordion",),
     },
 }
 """Prompts by sheet and size."""
@@ -89,7 +89,7 @@ EDITS: tuple[tuple[str, Size, tuple[Key, ...]], ...] = (
     (
         "put image 3 on a blue background",
         (512, 512),
-        (("dog", "fluent"), ("rocket", "noto"), ("cat", "noto"), ("violin", "twemoji")),
+        (("dog", "fluent"), ("rocket", "noto"), ("cat", "noto"), ("accordion", "twemoji")),
     ),
     (BESIDE, (1024, 768), (("fox", "fluent"), ("bear", "fluent"))),
     (BESIDE, (1024, 1024), (("automobile", "fluent"), ("train", "fluent"))),

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from torch import nn
+from torch import Tensor, nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.device import device_named, make_current
@@ -88,19 +88,21 @@ def main(
     torch.manual_seed(RECIPE.seed)
     torch.set_float32_matmul_precision("high")  # what a GPU computes in full precision may be TF32
     packages = fetch_packages(folder)
-    lexicon = Lexicon.kept(packages, load_drawings(packages).only(TAUGHT))
+    library = load_drawings(packages)
+    lexicon = Lexicon.kept(packages, library.only(TAUGHT))
     flow, autoencoder, tokenizer_files = begin(start, folder, packages, lexicon)
-    before, stages, words = copy.deepcopy(flow), RECIPE.flow[first_stage:], RECIPE.words
+    rewrite, length = lexicon.rewriter(tokenizer_files), ARCHITECTURE.max_text_tokens
+    plans = draw_plans(library, rewrite, tokenizer_files, length, RECIPE.plans, RECIPE.seed)
+    before, weights = copy.deepcopy(flow), channel_weights(autoencoder)
+    stages, words = RECIPE.flow[first_stage:], RECIPE.words
     each = minutes and minutes / (sum(stage.plan.steps for stage in stages) + words.steps)
-    library, rewrite = load_drawings(packages), lexicon.rewriter(tokenizer_files)
-    plans = draw_plans(library, rewrite, tokenizer_files, ARCHITECTURE.max_text_tokens, RECIPE.plans, RECIPE.seed)
     if stages:
-        train_flow(flow, stages, folder, library, plans, autoencoder, tokenizer_files, each, device)
+        deck = make_deck(library, plans, autoencoder, tokenizer_files, folder, device)
+        train_flow(flow, stages, library, deck, weights, folder, each, device)
         blend(flow.cpu(), before, keep)
     # Another flow's words are nothing to resume from.
     run = Run(folder / f"words-{fingerprint(flow.text_encoder)}", minutes=each and each * words.steps)
-    draw = partial(draw_sayings, plans, words.kinds)
-    fit_words(flow.to(device), draw, channel_weights(autoencoder), run, words)
+    fit_words(flow.to(device), partial(draw_sayings, plans, words.kinds), weights, run, words)
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
 
@@ -144,23 +146,33 @@ def make_tokenizer(folder: Path, packages: Path, lexicon: Lexicon) -> Path:
     return folder / "tokenizer"
 
 
-def train_flow(
-    flow: Flow,
-    stages: Sequence[Stage],
-    folder: Path,
+def make_deck(
     library: Library,
     plans: dict[str, Plans],
     autoencoder: AutoEncoder,
     tokenizer_files: Path,
+    folder: Path,
+    device: str,
+) -> Deck:
+    """Render what pictures are put together from, once, and be ready to draw batches of them."""
+    composer = Composer(render_all(library, folder / "rendered"), LinearEncoder.of(autoencoder.eval()), device)
+    tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
+    return Deck(plans, tokenizer.encode([""]), composer)
+
+
+def train_flow(
+    flow: Flow,
+    stages: Sequence[Stage],
+    library: Library,
+    deck: Deck,
+    weights: Tensor,
+    folder: Path,
     each: float | None,
     device: str,
 ) -> None:
-    """Render what pictures are put together from, once; then fit transformer and text encoder stage by stage, taking
-    so many minutes for `each` step that a stage counts, if that is said.
+    """Fit transformer and text encoder stage by stage, taking so many minutes for `each` step of a stage if that is
+    said.
     """
-    composer = Composer(render_all(library, folder / "rendered"), LinearEncoder.of(autoencoder.eval()), device)
-    tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
-    deck, weights = Deck(plans, tokenizer.encode([""]), composer), channel_weights(autoencoder)
     for stage in stages:
         run = Run(folder / f"flow-{RECIPE.flow.index(stage)}", minutes=each and each * stage.plan.steps)
         if each or run.steps_done < stage.plan.steps:

@@ -1,9 +1,7 @@
 """The numbers that a demo checkpoint is made with.
 
-The decoder's are the bundled one's; of the flow's `curriculum` tells. The words' are what three rounds came to, from
-where 6,810 steps of another way (`fit_words` of commit 43e78e1) had brought the text encoder, to what the one before
-those had said; the last two, of 339 and 251 steps, had more of "count". From the beginning they have not been run, and
-would be too few.
+The decoder's are the bundled one's; of the flow's `curriculum` tells. The words' are those of the round that followed its
+last three stages. TODO
 """
 
 from dataclasses import dataclass
@@ -59,7 +57,7 @@ RECIPE = Recipe(
     },
     flow=CURRICULUM,
     words=WordsPlan(
-        steps=10_000,
+        steps=10_332,
         batch=128,
         kinds={
             "subject": 0.453,
