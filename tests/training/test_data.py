@@ -13,6 +13,7 @@ from alpenglow.training.drawings import SOURCES, STYLES, fetch_packages, render,
 from alpenglow.training.evaluate import glance
 from alpenglow.training.examples import KINDS, TAUGHT, Sampler, training_prompts
 from alpenglow.training.light import LIGHTS, WEATHERS
+from alpenglow.training.names import EVERYDAY, plural
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN, Picture, render_picture
 from alpenglow.training.scenery import PLACES
 from alpenglow.training.scenes import GROUND, SCENES, Scene, scene_svg
@@ -53,9 +54,9 @@ def test_the_library_holds_what_three_sets_draw(library):
 
 def test_a_keyword_is_never_another_concepts_name(library):
     keywords = {word for concept in library.concepts.values() for word in concept.keywords}
-    everyday = {word for words in captions.EVERYDAY.values() for word in words}
+    everyday = {word for words in EVERYDAY.values() for word in words}
     assert not (keywords | everyday) & set(library.concepts)
-    assert set(captions.EVERYDAY) | captions.SCENIC | FAVOURITES <= set(library.concepts)
+    assert set(EVERYDAY) | captions.SCENIC | TAUGHT <= set(library.concepts)
 
 
 @pytest.mark.parametrize(("group", "taught"), [("animals-nature", ANIMALS_AND_PLANTS), ("food-drink", FOOD_AND_DRINK)])
@@ -208,7 +209,7 @@ def test_of_several_references_the_one_that_is_named_gets_another_background(lib
 
 
 def test_references_that_are_named_stand_in_the_captions_order_and_come_in_any(library):
-    words = {name: {name, *captions.EVERYDAY.get(name, ()), *library.concepts[name].keywords} for name in TAUGHT}
+    words = {name: {name, *EVERYDAY.get(name, ()), *library.concepts[name].keywords} for name in TAUGHT}
     swapped = Counter()
     for plan in plans(library, 100, "beside by name"):
         (left, _), (right, _) = plan.picture.drawings
@@ -259,9 +260,9 @@ def test_what_is_moved_is_cut_off_at_the_edge(library, direction, across, down):
 def test_plurals_are_english():
     said = ("snowman", "fox", "ox", "jellyfish", "volcano", "butterfly", "monkey", "maple leaf", "mouse", "bus", "dog")
     many = ("snowmen", "foxes", "oxen", "jellyfish", "volcanoes", "butterflies", "monkeys", "maple leaves", "mice")
-    assert tuple(captions.plural(name) for name in said) == (*many, "buses", "dogs")
+    assert tuple(plural(name) for name in said) == (*many, "buses", "dogs")
     eaten = {"tomato": "tomatoes", "burrito": "burritos", "kitchen knife": "kitchen knives"}
-    assert {name: captions.plural(name) for name in eaten} == eaten
+    assert {name: plural(name) for name in eaten} == eaten
 
 
 def test_as_many_are_shown_as_the_caption_says(library):

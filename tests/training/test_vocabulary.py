@@ -8,11 +8,11 @@ import pytest
 from tokenizers import Tokenizer as Vocabulary
 
 from alpenglow.catalogue import find
-from alpenglow.training.captions import everyday_words, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import TAUGHT
 from alpenglow.training.lexicon import Lexicon
 from alpenglow.training.meanings import kind_of
+from alpenglow.training.names import everyday_words, plural
 from alpenglow.training.recipe import RECIPE
 from alpenglow.training.vocabulary import add_words, added_words, fit_tokenizer, pieces_of, words_for_entries
 from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers

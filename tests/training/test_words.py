@@ -10,7 +10,6 @@ import torch
 
 from alpenglow.training import meanings
 from alpenglow.training.batches import encoded
-from alpenglow.training.captions import countable, everyday_words, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import KINDS, TAUGHT, Sampler
 from alpenglow.training.fit_words import (
@@ -22,6 +21,7 @@ from alpenglow.training.fit_words import (
     probes_of,
     velocities,
 )
+from alpenglow.training.names import countable, everyday_words, plural
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import added_words
 from alpenglow.training.wordings import LINKS, TELLING, Rewriter, fillers, things_in

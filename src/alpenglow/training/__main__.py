@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from torch import Tensor, nn
+from torch import Tensor
 
 from alpenglow.catalogue import find
 from alpenglow.engine.device import device_named, make_current
@@ -40,6 +40,7 @@ from alpenglow.weights.networks import load_networks
 from alpenglow.weights.tokenizer import Tokenizer
 
 ARCHITECTURE = find("demo").architecture
+LENGTH = ARCHITECTURE.max_text_tokens
 
 
 def main(
@@ -75,24 +76,18 @@ def main(
 ) -> None:
     """Make a demo checkpoint from scratch: more than half a day on two CPU cores.
 
-    Fetches the icon sets from npm, sets the encoder, fits the decoder, renders what pictures are put together from
-    (10 GB), fits the transformer together with its text encoder, teaches that one other words, and writes the
-    checkpoint. Stop it at any time and start it again: no more than a minute is lost.
+    Fetches icon sets from npm, sets the encoder, fits the decoder, renders what pictures are put together from (10 GB),
+    fits transformer and text encoder together, teaches the latter other words, and writes the checkpoint. Stop it at
+    any time and start it again: no more than a minute is lost.
     """
     if keep and start is None:
         raise typer.BadParameter("it is a share of the checkpoint that --start names", param_hint="--keep")
-    try:
-        make_current(device_named(device))
-    except SettingsError as error:
-        raise typer.BadParameter(str(error), param_hint="--device") from None
-    torch.manual_seed(RECIPE.seed)
-    torch.set_float32_matmul_precision("high")  # what a GPU computes in full precision may be TF32
+    begin_on(device)
     packages = fetch_packages(folder)
     library = load_drawings(packages)
     lexicon = Lexicon.kept(packages, library.only(TAUGHT))
     flow, autoencoder, tokenizer_files = begin(start, folder, packages, lexicon)
-    rewrite, length = lexicon.rewriter(tokenizer_files), ARCHITECTURE.max_text_tokens
-    plans = draw_plans(library, rewrite, tokenizer_files, length, RECIPE.plans, RECIPE.seed)
+    plans = draw_plans(library, lexicon.rewriter(tokenizer_files), tokenizer_files, LENGTH, RECIPE.plans, RECIPE.seed)
     before, weights = copy.deepcopy(flow), channel_weights(autoencoder)
     stages, words = RECIPE.flow[first_stage:], RECIPE.words
     each = minutes and minutes / (sum(stage.plan.steps for stage in stages) + words.steps)
@@ -100,11 +95,20 @@ def main(
         deck = make_deck(library, plans, autoencoder, tokenizer_files, folder, device)
         train_flow(flow, stages, library, deck, weights, folder, each, device)
         blend(flow.cpu(), before, keep)
-    # Another flow's words are nothing to resume from.
-    run = Run(folder / f"words-{fingerprint(flow.text_encoder)}", minutes=each and each * words.steps)
+    run = Run(folder / words_of(flow), minutes=each and each * words.steps)
     fit_words(flow.to(device), partial(draw_sayings, plans, words.kinds), weights, run, words)
     export(flow.cpu(), autoencoder, tokenizer_files, output)
     typer.echo(f"Wrote {output}. Look at it: ALPENGLOW_MODELS_DIR={output.parent} alpenglow generate 'a dog' -m demo")
+
+
+def begin_on(device: str) -> None:
+    """Compute there from now on, in TF32 where a GPU would take full precision, and with the chance of the recipe."""
+    try:
+        make_current(device_named(device))
+    except SettingsError as error:
+        raise typer.BadParameter(str(error), param_hint="--device") from None
+    torch.set_float32_matmul_precision("high")
+    torch.manual_seed(RECIPE.seed)
 
 
 def begin(start: Path | None, folder: Path, packages: Path, lexicon: Lexicon) -> tuple[Flow, AutoEncoder, Path]:
@@ -117,7 +121,7 @@ def begin(start: Path | None, folder: Path, packages: Path, lexicon: Lexicon) ->
     autoencoder, tokenizer_files = make_autoencoder(folder, packages), make_tokenizer(folder, packages, lexicon)
     flow = Flow(Flux2Transformer(ARCHITECTURE.transformer), TextEncoder(ARCHITECTURE.text_encoder))
     initialise_flow(flow)
-    tokenizer, names = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens), lexicon.names()
+    tokenizer, names = Tokenizer.from_folder(tokenizer_files, LENGTH), lexicon.names()
     own = {word: entry for word, entry in added_words(tokenizer_files) if word not in names}
     begin_words(flow.text_encoder, tokenizer, own, lexicon.known_to(tokenizer_files))
     return flow, autoencoder, tokenizer_files
@@ -156,8 +160,7 @@ def make_deck(
 ) -> Deck:
     """Render what pictures are put together from, once, and be ready to draw batches of them."""
     composer = Composer(render_all(library, folder / "rendered"), LinearEncoder.of(autoencoder.eval()), device)
-    tokenizer = Tokenizer.from_folder(tokenizer_files, ARCHITECTURE.max_text_tokens)
-    return Deck(plans, tokenizer.encode([""]), composer)
+    return Deck(plans, Tokenizer.from_folder(tokenizer_files, LENGTH).encode([""]), composer)
 
 
 def train_flow(
@@ -181,12 +184,14 @@ def train_flow(
         fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
 
 
-def fingerprint(module: nn.Module) -> str:
-    """A few letters that tell a module's weights from others."""
+def words_of(flow: Flow) -> str:
+    """What the words' folder is called: by the text encoder that they begin with, since another's are nothing to resume
+    from.
+    """
     found = hashlib.sha256()
-    for parameter in module.parameters():
+    for parameter in flow.text_encoder.parameters():
         found.update(parameter.detach().cpu().numpy().tobytes())
-    return found.hexdigest()[:8]
+    return f"words-{found.hexdigest()[:8]}"
 
 
 if __name__ == "__main__":

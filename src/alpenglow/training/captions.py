@@ -3,13 +3,13 @@
 Every function draws one of several wordings from a generator. Knows names, not pictures.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from alpenglow.training.drawings import Concept
+from alpenglow.training.names import EVERYDAY, article, has_plural, other_words, plural
 from alpenglow.training.scenes import Scene
 
 COLOURS: dict[str, str] = {
@@ -84,22 +84,6 @@ def count(concept: Concept, style: str, rng: np.random.Generator, number: int, c
     return finish(text + _on(colour) + _in_style(concept, style, rng), rng)
 
 
-def countable(concept: Concept) -> bool:
-    """Whether a concept is one thing whose name has a plural."""
-    return concept.group != "symbols" and has_plural(concept.name)
-
-
-def has_plural(name: str) -> bool:
-    """Whether that is what one thing is called, with nothing after what it is."""
-    return bool(article(name)) and not re.search(_AFTER_HEAD, name)
-
-
-def plural(name: str) -> str:
-    """Of a countable concept's name: "mice", "polar bears", "foxes"."""
-    ending, plural_ending = next((ending, many) for ending, many in PLURALS.items() if re.search(ending, name))
-    return re.sub(ending, plural_ending, name, count=1)
-
-
 def scene(where: Scene, rng: np.random.Generator) -> str:
     """A landscape: "a sunset at the alps", "mountains at night in the fog", "a snowy forest"."""
     return finish(_scene(where, rng), rng)
@@ -122,25 +106,6 @@ def word_for(concept: Concept, rng: np.random.Generator, synonyms: float = SYNON
     return name
 
 
-def other_words(concept: Concept) -> list[str]:
-    """Those of a thing's keywords that one could call it by."""
-    return [word for word in concept.keywords if word not in _MISLEADING] if concept.group in _THINGS else []
-
-
-def everyday_words(names: Iterable[str]) -> dict[str, str]:
-    """What captions call each of the concepts of these `names`, its name among it, and which it is."""
-    return {word: name for name in names for word in (name, *EVERYDAY.get(name, ()))}
-
-
-def article(phrase: str) -> str:
-    """The article of a phrase: a, an, or nothing before a plural, a mass noun or a name."""
-    head = re.split(_AFTER_HEAD, phrase, maxsplit=1)[0]
-    plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
-    if plural or phrase in _MASS or phrase.startswith(_PROPER):
-        return ""
-    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)|hour", phrase) else "a"
-
-
 def whereabouts(where: Scene, rng: np.random.Generator) -> str:
     """Where something is: "at the beach at sunset"."""
     at, time = choose(rng, PLACE_WORDS[where.place].at), choose(rng, AT_TIME[where.time])
@@ -161,22 +126,6 @@ def choose(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 SMALL, LARGE = ("small", "tiny", "little"), ("big", "large")
 NUMBERS = {2: ("two", "two", "2"), 3: ("three", "three", "3"), 4: ("four", "four", "4")}
-PLURALS = {
-    r"(fish|sheep|deer|moose|bison|shrimp|squid)$": r"\1",
-    r"\bmouse$": "mice",
-    r"\bperson$": "people",
-    r"\bdie$": "dice",
-    r"\b([ft])oot(h?)$": r"\1eet\2",
-    r"\bgoose$": "geese",
-    r"\box$": "oxen",
-    r"man$": "men",
-    r"(lea|wol)f$": r"\1ves",
-    r"knife$": "knives",
-    r"([^aeiou])y$": r"\1ies",
-    r"(s|x|ch|sh|cano|quito|alo|tato|mato)$": r"\1es",
-    r"$": "s",
-}
-"""Endings and what becomes of them in the plural. The first that fits counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,100 +175,6 @@ IN_WEATHER: dict[str, tuple[str, ...]] = {
 }
 ADJECTIVES = {"cloudy": "cloudy", "rain": "rainy", "snow": "snowy", "fog": "foggy"}
 
-EVERYDAY: dict[str, tuple[str, ...]] = {
-    "automobile": ("car",),
-    "sport utility vehicle": ("suv",),
-    "evergreen tree": ("fir tree", "conifer"),
-    "deciduous tree": ("tree",),
-    "red heart": ("heart",),
-    "red apple": ("apple",),
-    "doughnut": ("donut",),
-    "hot beverage": ("cup of coffee", "coffee"),
-    "honeybee": ("bee",),
-    "lady beetle": ("ladybug",),
-    "light bulb": ("lamp",),
-    "mobile phone": ("phone", "smartphone"),
-    "ewe": ("sheep",),
-    "chipmunk": ("squirrel",),
-    "fire": ("flame",),
-    "pizza": ("slice of pizza",),
-    "birthday cake": ("cake",),
-    "beer mug": ("beer",),
-    "wine glass": ("glass of wine",),
-    "cheese wedge": ("cheese", "piece of cheese"),
-    "chocolate bar": ("chocolate",),
-    "cocktail glass": ("cocktail",),
-    "bottle with popping cork": ("champagne", "bottle of champagne"),
-    "soft ice cream": ("ice cream cone",),
-    "meat on bone": ("meat",),
-    "glass of milk": ("milk",),
-    "teacup without handle": ("tea", "cup of tea"),
-    "cooking": ("fried egg",),
-    "hot pepper": ("chili",),
-    "poultry leg": ("chicken leg",),
-    "tangerine": ("mandarin",),
-    "t-shirt": ("shirt",),
-    "running shoe": ("sneaker",),
-    "tropical fish": ("colourful fish",),
-    "bicycle": ("bike",),
-    "flying saucer": ("ufo",),
-    "grinning face": ("smiley",),
-    "jack-o-lantern": ("halloween pumpkin",),
-    "teddy bear": ("teddy",),
-    "game die": ("dice",),
-    "adhesive bandage": ("bandage",),
-    "articulated lorry": ("truck", "lorry"),
-    "billed cap": ("cap", "baseball cap"),
-    "carousel horse": ("carousel",),
-    "carpentry saw": ("saw",),
-    "classical building": ("temple", "museum"),
-    "closed book": ("book",),
-    "couch and lamp": ("couch", "sofa"),
-    "crossed swords": ("swords",),
-    "desktop computer": ("computer",),
-    "dollar banknote": ("dollar bill", "banknote"),
-    "droplet": ("drop of water",),
-    "electric plug": ("plug",),
-    "flag in hole": ("golf flag",),
-    "fuel pump": ("gas pump",),
-    "full moon": ("moon",),
-    "gem stone": ("gem", "diamond"),
-    "glasses": ("spectacles", "eyeglasses"),
-    "globe showing europe-africa": ("globe", "earth"),
-    "headphone": ("headphones",),
-    "high voltage": ("lightning", "bolt of lightning"),
-    "high-heeled shoe": ("high heel",),
-    "hourglass done": ("hourglass",),
-    "kick scooter": ("scooter",),
-    "locked": ("lock", "padlock"),
-    "magic wand": ("wand",),
-    "magnifying glass tilted left": ("magnifying glass",),
-    "man's shoe": ("shoe",),
-    "motorcycle": ("motorbike",),
-    "musical keyboard": ("piano",),
-    "optical disk": ("cd",),
-    "package": ("box", "cardboard box"),
-    "passenger ship": ("cruise ship", "ocean liner"),
-    "performing arts": ("theatre masks",),
-    "pile of poo": ("poo",),
-    "pool 8 ball": ("billiard ball",),
-    "postbox": ("mailbox",),
-    "red paper lantern": ("lantern",),
-    "ring buoy": ("lifebuoy",),
-    "ringed planet": ("planet", "saturn"),
-    "santa claus": ("santa",),
-    "sports medal": ("medal", "gold medal"),
-    "statue of liberty": ("the statue of liberty",),
-    "television": ("tv",),
-    "tennis": ("tennis ball",),
-    "vertical traffic light": ("traffic light",),
-    "wastebasket": ("trash can", "bin"),
-    "water wave": ("wave",),
-    "woman's boot": ("boot",),
-    "woman's hat": ("hat",),
-}
-"""What people say for a concept, beside its name and its keywords."""
-
 SCENIC = frozenset(
     {
         "bridge at night",
@@ -338,27 +193,6 @@ SCENIC = frozenset(
     }
 )
 """Drawings that are small landscapes: their captions always name a style, since without one a scene is meant."""
-
-_MASS = frozenset(
-    {
-        *("bacon", "bread", "broccoli", "butter", "canned food", "cooked rice", "cooking", "curry rice", "custard"),
-        *("fondue", "garlic", "ginger root", "green salad", "ice", "leafy green", "mate", "meat on bone", "oden"),
-        *("popcorn", "pouring liquid", "sake", "salt", "shaved ice", "spaghetti", "sushi"),
-        *("fire", "fog", "sand", "dna", "wood", "luggage", "soap", "yarn", "lightning", "earth", "construction"),
-        *("high voltage", "locked", "tennis", "bowling", "ping pong", "skis", "maracas"),
-    }
-)
-_PROPER = ("the ", "mount ", "santa", "mrs.", "mx ", "tokyo", "map of")
-_MISLEADING = frozenset(
-    {
-        *("cancer", "crippled", "die", "female", "loud", "leo", "male", "rod", "scorpio", "scorpius", "taurus"),
-        "zodiac",
-    }
-)
-_THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
-
-
-_AFTER_HEAD = r" (?:with|of|in|showing|tilted|done|and)\b"
 
 
 def _thing(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:

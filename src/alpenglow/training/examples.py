@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alpenglow.training import captions, instructions
 from alpenglow.training.drawings import Concept, Library
+from alpenglow.training.names import countable
 from alpenglow.training.pictures import Picture
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.things import FAVOURITES, OTHERS
@@ -196,7 +197,7 @@ class Sampler:
 
     def _count(self, rng: np.random.Generator) -> Plan:
         concept, style = self._drawing(rng)
-        while not captions.countable(concept):
+        while not countable(concept):
             concept, style = self._drawing(rng)
         number, colour = int(rng.integers(2, 5)), _colour(rng) if rng.random() < 0.25 else "white"
         caption = captions.count(concept, style, rng, number, colour)

@@ -5,8 +5,9 @@ As in `captions`, every function draws one of several wordings from a generator.
 
 import numpy as np
 
-from alpenglow.training.captions import article, choose, finish, whereabouts, word_for
+from alpenglow.training.captions import choose, finish, whereabouts, word_for
 from alpenglow.training.drawings import Concept
+from alpenglow.training.names import article
 from alpenglow.training.scenes import Scene
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from alpenglow.training.captions import everyday_words, has_plural, plural
 from alpenglow.training.common_words import common_words
 from alpenglow.training.drawings import Library
 from alpenglow.training.meanings import meanings
+from alpenglow.training.names import everyday_words, has_plural, plural
 from alpenglow.training.vocabulary import pieces_of, words_for_entries
 from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers, Rewriter, fillers
 from alpenglow.training.wordnet import adjectives, picturable_nouns

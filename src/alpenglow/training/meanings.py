@@ -10,8 +10,8 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from alpenglow.training.captions import EVERYDAY, everyday_words, other_words
 from alpenglow.training.drawings import Concept, Library, Source
+from alpenglow.training.names import EVERYDAY, everyday_words, other_words
 from alpenglow.training.things import FAVOURITES
 from alpenglow.training.wordnet import Noun
 

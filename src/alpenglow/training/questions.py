@@ -7,19 +7,11 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from alpenglow.request import RGB
-from alpenglow.training.captions import (
-    AT_TIME,
-    DEFAULT_STYLE,
-    EVERYDAY,
-    NUMBERS,
-    PLACE_WORDS,
-    article,
-    countable,
-    plural,
-)
+from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, NUMBERS, PLACE_WORDS
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.instructions import DIRECTIONS, enumerated
 from alpenglow.training.lexicon import Lexicon
+from alpenglow.training.names import EVERYDAY, article, countable, plural
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 from alpenglow.training.things import OTHERS

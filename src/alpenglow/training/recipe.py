@@ -1,7 +1,7 @@
 """The numbers that a demo checkpoint is made with.
 
 The decoder's are the bundled one's; of the flow's `curriculum` tells. The words' are those of the round that followed its
-last three stages. TODO
+last three stages; another one, TODO
 """
 
 from dataclasses import dataclass

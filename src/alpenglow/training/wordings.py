@@ -16,21 +16,16 @@ from alpenglow.training.captions import (
     ADJECTIVES,
     AT_TIME,
     COLOURS,
-    EVERYDAY,
     IN_WEATHER,
     LARGE,
     NUMBERS,
     PLACE_WORDS,
     SMALL,
-    article,
     choose,
-    countable,
-    everyday_words,
-    has_plural,
-    plural,
 )
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.examples import Plan
+from alpenglow.training.names import EVERYDAY, article, countable, everyday_words, has_plural, plural
 
 
 class Fillers(NamedTuple):
