@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from alpenglow.training import meanings
+from alpenglow.training import meanings, wordnet
 from alpenglow.training.batches import encoded
 from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import KINDS, TAUGHT, Sampler
@@ -55,8 +55,8 @@ def common(packages):
 
 
 @pytest.fixture(scope="module")
-def around(packages, nouns, common):
-    return fillers(adjectives(packages), nouns, common)
+def around(packages, common):
+    return fillers(adjectives(packages), wordnet.nouns(packages), common)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,13 @@ def test_adjectives_are_common_single_words(packages):
     assert {"old", "beautiful", "lazy"} <= set(found)
     assert 3_000 < len(found) < 6_000
     assert not [word for word in found if not word.isalpha() or word != word.lower()]
+
+
+def test_nouns_of_any_kind_are_said_around_a_thing(packages, around):
+    found = wordnet.nouns(packages)
+    assert {"justice", "soldier", "morning", "fence"} <= set(found)
+    assert not [word for word in found if not word.isalpha() or word != word.lower()]
+    assert {"justice", "soldier", "morning", "fence"} <= {word for tier in around.things for word in tier}
 
 
 def test_a_word_means_what_it_is_a_kind_of(taught, nouns):

@@ -12,7 +12,7 @@ from alpenglow.training.meanings import meanings
 from alpenglow.training.names import everyday_words, has_plural, plural
 from alpenglow.training.vocabulary import pieces_of, words_for_entries
 from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers, Rewriter, fillers
-from alpenglow.training.wordnet import adjectives, picturable_nouns
+from alpenglow.training.wordnet import adjectives, nouns, picturable_nouns
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Lexicon:
         """
         common, describing = common_words(packages), adjectives(packages)
         called = everyday_words(library.concepts)
-        nouns = {
+        things = {
             noun: meaning
             for noun, meaning in picturable_nouns(packages).items()
             if noun in common or (common.keys() >= set(noun.split()) and called.keys() & set(meaning.synonyms))
         }
         taken = TELLING | SAID_AROUND | {plural(name) for name in library.concepts}
-        found = meanings(library, nouns, describing)
+        found = meanings(library, things, describing)
         words = {word: name for word, name in found.items() if word not in taken}
-        return cls(library, words, fillers(describing, nouns, common), common)
+        return cls(library, words, fillers(describing, nouns(packages), common), common)
 
     @classmethod
     def kept(cls, packages: Path, library: Library) -> Self:

@@ -25,7 +25,7 @@ from alpenglow.training.captions import (
 )
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.examples import Plan
-from alpenglow.training.names import EVERYDAY, article, countable, everyday_words, has_plural, plural
+from alpenglow.training.names import EVERYDAY, article, countable, everyday_words, has_plural, other_words, plural
 
 
 class Fillers(NamedTuple):
@@ -65,7 +65,8 @@ class Rewriter:
         """
         called = everyday_words(library.concepts)
         plurals = {plural(name) for name, one in library.concepts.items() if countable(one)}
-        self._names = frozenset({*called, *plurals, *words})
+        keywords = {word for concept in library.concepts.values() for word in other_words(concept)}
+        self._names = frozenset({*called, *plurals, *words, *keywords})
         self._around = Fillers(*([self._silent(tier) for tier in tiers] for tiers in around))
         self._nouns = sorted(word for word in self._names if " " not in word)
         self._words: dict[str, list[str]] = defaultdict(list)

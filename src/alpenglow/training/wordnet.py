@@ -75,6 +75,12 @@ def adjectives(folder: Path) -> list[str]:
     return sorted({lemma for lemma in found if re.fullmatch("[a-z]{3,}", lemma)})
 
 
+def nouns(folder: Path) -> list[str]:
+    """Single nouns, whatever they mean: people and what cannot be seen among them."""
+    found = (lemma for lemma, part, _ in _first_senses(folder) if part == NOUN)
+    return sorted({lemma for lemma in found if re.fullmatch("[a-z]{3,}", lemma)})
+
+
 def _first_senses(folder: Path, *, counted: bool = False) -> Iterator[tuple[str, str, str]]:
     """(lemma, part of speech, offset of its synset) of every word's first meaning: `dog%1:05:00:: 02086723 1 42`.
 
