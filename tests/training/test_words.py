@@ -24,7 +24,7 @@ from alpenglow.training.fit_words import (
 from alpenglow.training.names import countable, everyday_words, plural
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import added_words
-from alpenglow.training.wordings import LINKS, TELLING, Rewriter, fillers, things_in
+from alpenglow.training.wordings import LINKS, MEASURES, TELLING, Fillers, Rewriter, fillers, things_in
 from alpenglow.training.wordnet import adjectives, picturable_nouns
 
 
@@ -190,6 +190,18 @@ def test_articles_and_plurals_follow_what_is_said(rewriter, library, words):
     assert " a oats" not in texts
     assert " labradors" in texts
     assert " oatss" not in texts
+
+
+def test_a_thing_may_be_measured_or_have_another_before_it(taught, words):
+    """Without fillers all that comes before a dog is another thing, mostly whose it is, or how much of it."""
+    rewriter, sampler = Rewriter(taught, words, Fillers((("old",),), (("sitting",),), (("fence",),))), Sampler(taught)
+    said = []
+    for seed in range(2_000):
+        rng = np.random.default_rng(seed)
+        said.append(rewriter(sampler.plan(rng, "subject"), rng).lower())
+    assert 20 < sum(any(f"{measure} " in text for measure in MEASURES) for text in said) < 120
+    assert 20 < sum("'s " in text for text in said) < 120
+    assert "a slice of a " not in " / ".join(said)
 
 
 @pytest.mark.parametrize("kind", ["pair", "on"])

@@ -73,12 +73,6 @@ class Rewriter:
         for word, name in words.items():
             self._words[name].append(word)
 
-    def _filler(self, rng: np.random.Generator, tiers: Sequence[Sequence[str]]) -> str:
-        return choose(rng, tiers[int(rng.integers(len(tiers)))])
-
-    def _silent(self, words: Iterable[str]) -> list[str]:
-        return [word for word in words if word not in self._names]
-
     def __call__(self, plan: Plan, rng: np.random.Generator) -> str:
         """A plan's caption said otherwise, or, at PLAIN, as it is."""
         if rng.random() < PLAIN:
@@ -98,6 +92,13 @@ class Rewriter:
             text += ending if ending.startswith(",") else f" {ending}"
         text = text.replace(" ,", ",") + "." * plan.caption.endswith(".")
         return text[0].upper() + text[1:] if plan.caption[0].isupper() else text
+
+    def _filler(self, rng: np.random.Generator, tiers: Sequence[Sequence[str]]) -> str:
+        """Of any tier, each as likely: so common words, which are few, come often."""
+        return choose(rng, tiers[int(rng.integers(len(tiers)))])
+
+    def _silent(self, words: Iterable[str]) -> list[str]:
+        return [word for word in words if word not in self._names]
 
     def _said(self, thing: re.Match[str], names: Sequence[str], kind: str, rng: np.random.Generator) -> str:
         """What was called by a name, called by another word for it, with words around that make no difference."""
@@ -187,7 +188,7 @@ COLOURED = 0.15
 KNOWN, KNOWN_BY = 0.1, ("the", "the", "my", "this", "one", "some", "our")
 """How often a thing has no article but one of these."""
 COMPOUND = 0.08
-"""How often another thing stands before a thing, or whose it is: a fire truck is a truck, a king's crown a crown."""
+"""How often another thing stands before a thing, or whose it is: a tiger shark is a shark, a king's crown a crown."""
 MEASURED, MEASURES = 0.05, ("a piece of", "a slice of", "a cup of", "a mug of", "a bowl of", "a plate of", "a pair of")
 """How often it is said how much there is of a thing."""
 LINKED = 0.5
