@@ -99,7 +99,7 @@ def test_questions_ask_for_what_they_expect(library):
     for about, sets in [(taught, SETS | UNTAUGHT), *others]:
         for ask in sets.values():
             questions = list(islice(ask(about), 40))
-            assert len(questions) > 20
+            assert len(questions) > min(20, len(about.concepts) // 3)  # a style may draw a third of a small group
             assert all(key in about.drawings for question in questions for key in question.right.drawings)
     assert next(pairs(taught, 256, 256)).prompt.count(" beside a ") == 1
 
