@@ -181,6 +181,23 @@ def test_a_timed_run_ends_with_its_minutes_and_begins_anew(tmp_path):
     assert over[-1] == 1
 
 
+def test_a_resumed_run_goes_on_with_the_rates_of_its_own_optimizer(tmp_path):
+    """What a step that is recorded reads is one tensor: a saved state brings its moments, but no rate of its own."""
+    module, run = nn.Linear(2, 1), Run(tmp_path)
+    rates = [torch.tensor(0.1), torch.tensor(0.0)]
+    optimizers = [torch.optim.AdamW([{"params": module.parameters(), "lr": rate}], fused=True) for rate in rates]
+    module(torch.ones(1, 2)).sum().backward()
+    optimizers[0].step()
+    run.save(module, optimizers[0], Average(module, 0.9), 5)
+    assert run.resume(module, optimizers[1], Average(module, 0.9)) == 5
+    assert optimizers[1].param_groups[0]["lr"] is rates[1]
+    assert optimizers[1].state[module.weight]["exp_avg"].abs().sum() > 0
+    rates[1].fill_(0.5)
+    before = module.weight.detach().clone()
+    optimizers[1].step()
+    assert (module.weight - before).abs().max() > 0.1
+
+
 def test_a_finished_run_has_no_steps(tmp_path):
     assert list(Run(tmp_path).steps(3, 3, "done")) == []
     assert [tuple(step) for step in Run(tmp_path).steps(1, 3, "two more")] == [(1, 1 / 3, False), (2, 2 / 3, True)]

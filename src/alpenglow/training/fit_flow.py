@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.replay import Replayed, capture_on_cuda
 from alpenglow.training.run import Average, Run
+
+ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
+"""How both the flow and the words are learned."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,8 @@ class Learner:
         # On a CPU the fused kernel's backward is slow for so few tokens.
         self.kernels = [SDPBackend.MATH] if device == "cpu" else ANY_LENGTH
         self.rate = torch.zeros((), device=device)  # a tensor, so that a step that is recorded reads what it is by then
-        self.optimizer = torch.optim.AdamW(flow.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-        self.settle()
-
-    def settle(self) -> None:
-        """Have the optimizer read `rate` on this device, whatever a saved state has brought with it."""
-        for group in self.optimizer.param_groups:
-            group |= {"lr": self.rate, "capturable": self.rate.device.type == "cuda"}
+        groups = [{"params": flow.parameters(), "lr": self.rate}]
+        self.optimizer = torch.optim.AdamW(groups, capturable=self.rate.device.type == "cuda", **ADAMW)
 
     def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Take one step on `Inputs`; the loss before it."""
@@ -122,7 +120,6 @@ def fit_flow(
     learner = Learner(flow, weights, device)
     average = Average(flow, plan.averaging)
     first = run.resume(flow, learner.optimizer, average)
-    learner.settle()
     take = Replayed(learner, capture_on_cuda()) if device.startswith("cuda") else learner
 
     started, total_loss, counted = time.monotonic(), torch.zeros((), device=device), 0

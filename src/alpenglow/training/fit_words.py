@@ -23,7 +23,7 @@ from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Sayings
 from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
-from alpenglow.training.fit_flow import Flow
+from alpenglow.training.fit_flow import ADAMW, Flow
 from alpenglow.training.replay import Replayed, capture_on_cuda
 from alpenglow.training.run import Average, Run
 from alpenglow.weights.tokenizer import Tokenizer
@@ -68,16 +68,17 @@ class Reader:
         self.device = self.transformer.img_in.weight.device
         self.weights = weights.to(self.device)
         self.kernels = ANY_LENGTH if self.device.type == "cuda" else [SDPBackend.MATH]
-        rates = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
-        self.rates = {peak: torch.zeros((), device=self.device) for peak in rates.values()}
-        groups = [{"params": self.student.get_submodule(part).parameters(), "peak": rates[part]} for part in rates]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-        self.settle()
+        self.peaks = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
+        self.rates = {part: torch.zeros((), device=self.device) for part in self.peaks}
+        groups = [
+            {"params": self.student.get_submodule(part).parameters(), "lr": rate} for part, rate in self.rates.items()
+        ]
+        self.optimizer = torch.optim.AdamW(groups, capturable=self.device.type == "cuda", **ADAMW)
 
-    def settle(self) -> None:
-        """Have the optimizer read `rates` on this device, whatever a saved state has brought with it."""
-        for group in self.optimizer.param_groups:
-            group |= {"lr": self.rates[group["peak"]], "capturable": self.device.type == "cuda"}
+    def at(self, share: float) -> None:
+        """Learn at that share of the peak rates from now on."""
+        for part, peak in self.peaks.items():
+            self.rates[part].fill_(peak * share)
 
     def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Take one step on `Sayings` and `Probes`, all on the device; the loss before it."""
@@ -105,13 +106,11 @@ def fit_words(
     reader = Reader(flow, weights, plan)
     average = Average(reader.student, plan.averaging)
     first = run.resume(reader.student, reader.optimizer, average)
-    reader.settle()
     take = Replayed(reader, capture_on_cuda()) if reader.device.type == "cuda" else reader
 
     total, counted = torch.zeros((), device=reader.device), 0
     for step, over, save in run.steps(first, plan.steps, "words"):
-        for peak, rate in reader.rates.items():
-            rate.fill_(peak * learning_rate_shape(step, over, plan.hold))
+        reader.at(learning_rate_shape(step, over, plan.hold))
         rng = np.random.default_rng([plan.seed, step])
         sayings = draw(rng, plan.batch)
         probes = probes_of(reader.transformer, rng, *sayings.said.shape)

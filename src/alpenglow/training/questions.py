@@ -47,7 +47,7 @@ def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
 
 def called(library: Library, folder: Path, width: int, height: int) -> Iterator[Question]:
     """Every other word that means one of the things; `folder` is where the packages are."""
-    for word, name in Lexicon.read(folder, library).words.items():
+    for word, name in Lexicon.kept(folder, library).words.items():
         yield Question(f"{article(word)} {word}".strip(), width, height, Picture(((name, DEFAULT_STYLE),)))
 
 

@@ -39,12 +39,18 @@ class Run:
         return int(torch.load(self.state, weights_only=True, mmap=True)["step"]) if self.state.exists() else 0
 
     def resume(self, module: nn.Module, optimizer: Optimizer, average: "Average") -> int:
-        """Put all three back to where the last save left them; the step to go on with, 0 for a new or a timed run."""
+        """Put all three back to where the last save left them; the step to go on with, 0 for a new or a timed run.
+
+        The optimizer's rates stay those that it has: a step that is recorded on this device reads them there.
+        """
         if self.minutes or not self.state.exists():
             return 0
         state = torch.load(self.state, map_location="cpu", weights_only=True)
         module.load_state_dict(state["model"])
+        rates = [{"lr": group["lr"], "capturable": group["capturable"]} for group in optimizer.param_groups]
         optimizer.load_state_dict(state["optimizer"])
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group.update(rate)
         average.load(state["average"])
         return int(state["step"])
 

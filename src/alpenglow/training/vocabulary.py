@@ -75,7 +75,7 @@ def words_for_entries(
     pieces, there = pieces_of(folder), Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
     unlike = {many for one, many in plurals.items() if many.isalpha() and pieces(many)[0] != pieces(one)[0]}
     meant = [word for word in words if word.isalpha()]
-    misread = [word for word, level in common.items() if level <= EVERYDAY and pieces(word)[0][1:] in names]
+    misread = [word for word, level in common.items() if level <= COMMON and pieces(word)[0][1:] in names]
     taken = {*names} - unlike | {*there}
     several = {word for word in (*meant, *misread, *unlike) if word not in taken and len(pieces(word)) > 1}
     return sorted(several, key=lambda word: (word not in unlike, common.get(word, UNLISTED), word))
@@ -102,5 +102,5 @@ def added_words(folder: Path) -> Iterator[tuple[str, int]]:
             yield entry["content"], entry["id"]
 
 
-EVERYDAY, UNLISTED = 20, 35
+COMMON, UNLISTED = 20, 35
 """Up to which of SCOWL's sizes a word is everyday, and where those come that it does not list."""

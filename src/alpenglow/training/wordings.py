@@ -4,10 +4,10 @@
 """
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -42,18 +42,18 @@ def fillers(adjectives: Sequence[str], nouns: Iterable[str], common: Mapping[str
     """Of WordNet's adjectives and nouns and all common words, which say by their endings what they do, those that
     make no difference.
     """
-    familiar = {word for word, level in common.items() if level <= FAMILIAR}
     everyday = [word for word, level in common.items() if level <= EVERYBODYS]
-    describing = [*(word for word in adjectives if word in familiar), *(w for w in everyday if w.endswith("ly"))]
+    describing = (*adjectives, *(word for word in everyday if word.endswith("ly")))
     doing = [word for word in everyday if word.endswith(("ing", "ed"))]
-    things = [noun for noun in nouns if noun in familiar]
 
-    def tiers(words: Sequence[str]) -> list[list[str]]:
-        bounds = pairwise((0, *TIERS))
-        by_tier = ([w for w in words if low < common[w] <= high and w not in TELLING] for low, high in bounds)
-        return [tier for tier in by_tier if tier]
+    def tiers(words: Iterable[str]) -> list[list[str]]:
+        found: list[list[str]] = [[] for _ in TIERS]
+        for word in words:
+            if word in common and common[word] <= TIERS[-1] and word not in TELLING:
+                found[bisect_left(TIERS, common[word])].append(word)
+        return [tier for tier in found if tier]
 
-    return Fillers(tiers(describing), tiers(doing), tiers(things))
+    return Fillers(tiers(describing), tiers(doing), tiers(nouns))
 
 
 class Rewriter:
@@ -67,7 +67,7 @@ class Rewriter:
         plurals = {plural(name) for name, one in library.concepts.items() if countable(one)}
         keywords = {word for concept in library.concepts.values() for word in other_words(concept)}
         self._names = frozenset({*called, *plurals, *words, *keywords})
-        self._around = Fillers(*([self._silent(tier) for tier in tiers] for tiers in around))
+        self._around = Fillers(*([[w for w in tier if w not in self._names] for tier in tiers] for tiers in around))
         self._nouns = sorted(word for word in self._names if " " not in word)
         self._words: dict[str, list[str]] = defaultdict(list)
         for word, name in words.items():
@@ -96,9 +96,6 @@ class Rewriter:
     def _filler(self, rng: np.random.Generator, tiers: Sequence[Sequence[str]]) -> str:
         """Of any tier, each as likely: so common words, which are few, come often."""
         return choose(rng, tiers[int(rng.integers(len(tiers)))])
-
-    def _silent(self, words: Iterable[str]) -> list[str]:
-        return [word for word in words if word not in self._names]
 
     def _said(self, thing: re.Match[str], names: Sequence[str], kind: str, rng: np.random.Generator) -> str:
         """What was called by a name, called by another word for it, with words around that make no difference."""
@@ -195,9 +192,9 @@ LINKED = 0.5
 """How often two things are put together in other words."""
 OPENED, ENDED = 0.35, 0.3
 TIERS = (10, 20, 35, 50)
-"""SCOWL's sizes up to which fillers are as common as each other."""
-EVERYBODYS, FAMILIAR = 35, 50
-"""Up to which a word is a filler: by its ending alone, and as a noun or an adjective."""
+"""SCOWL's sizes up to which fillers are as common as each other. A word beyond the last is none."""
+EVERYBODYS = 35
+"""Up to which a word is a filler by its ending alone."""
 
 NOTED = ("subject", "size", "subject at scene", "pair", "on", "count")
 """Kinds of example whose things may do something, or have a colour that means nothing."""
