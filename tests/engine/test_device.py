@@ -1,9 +1,12 @@
 """Devices by their names."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from alpenglow.engine.device import device_named, make_current
+from alpenglow.engine.device import describe, device_named, features, make_current
 from alpenglow.errors import SettingsError
 
 
@@ -24,3 +27,13 @@ def test_a_numbered_card_is_made_current(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("cpu", "cuda", "cuda:1"):
         make_current(torch.device(name))
     assert chosen == [torch.device("cuda:1")]
+
+
+@pytest.mark.parametrize("flag", ["vnni", "avx512_bf16", "amx_tile"])
+def test_an_older_torch_tells_what_a_processor_has(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("avx512", "vnni", "avx512_bf16", "amx_tile")
+    answers = {f"_is_{name}_supported": partial(bool, name == flag) for name in asked}
+    monkeypatch.setattr(torch, "cpu", SimpleNamespace(**answers))
+    found = features(torch.device("cpu"))
+    assert ("vnni" in found, "bf16" in found) == (flag != "avx512_bf16", flag != "vnni")
+    assert describe(torch.device("cpu")).startswith("CPU, ")

@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,7 +43,7 @@ def features(device: torch.device) -> frozenset[str]:
         return frozenset({"bf16"} | ({"fp8"} if torch.cuda.get_device_capability(device) >= (8, 9) else set()))
     if device.type != "cpu":
         return frozenset({"bf16"})
-    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    has = _processor()
     bf16 = any(has.get(flag) for flag in ("avx512_bf16", "amx_bf16"))
     found = {
         "vnni": any(has.get(flag) for flag in ("avx512_vnni", "avx_vnni", "amx_int8")),
@@ -52,13 +54,31 @@ def features(device: torch.device) -> frozenset[str]:
     return frozenset(name for name, there in found.items() if there)
 
 
+def _processor() -> dict[str, Any]:
+    """What torch knows of the processor, by torch's names. Older torch has no list, but answers these."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return dict(torch.cpu.get_capabilities())
+    asked = {name: getattr(torch.cpu, f"_is_{feature}_supported")() for name, feature in _ASKED.items()}
+    return {"architecture": platform.machine(), **asked}
+
+
+_ASKED = {
+    "avx512_f": "avx512",
+    "avx512_vnni": "vnni",
+    "avx512_bf16": "avx512_bf16",
+    "amx_bf16": "amx_tile",
+    "amx_int8": "amx_tile",
+}
+"""What older torch says of a feature, by the name that newer torch gives it."""
+
+
 def describe(device: torch.device) -> str:
     """The name of the processor or of the card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple GPU (Metal)"
-    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    has = _processor()
     return f"{has.get('cpu_name', 'CPU')}, {torch.get_num_threads()} threads"
 
 
