@@ -1,5 +1,6 @@
 """Where checkpoints are looked for."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,20 +8,19 @@ import pytest
 
 from alpenglow.errors import WeightsError
 from alpenglow.weights import hub
-from alpenglow.weights.hub import Files, Published, find
+from alpenglow.weights.hub import Files, Published, find, weight_files
 
 KLEIN = Published("black-forest-labs/FLUX.2-klein-9B", "flux-2-klein-9b.safetensors")
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer")
 
 
 def lay(folder: Path, *parts: str) -> Path:
-    """Folders, and empty files for names with an ending."""
+    """Empty files for names with an ending, and folders, each with a file of weights."""
     folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
-        if part.endswith(".safetensors"):
-            folder.joinpath(part).touch()
-        else:
+        if not part.endswith(".safetensors"):
             folder.joinpath(part).mkdir()
+        folder.joinpath(part if part.endswith(".safetensors") else f"{part}/model.safetensors").touch()
     return folder
 
 
@@ -78,6 +78,21 @@ def test_cache_prefers_main_then_the_newest_whole_revision(tmp_path: Path) -> No
 def test_incomplete_cache_is_passed_over(tmp_path: Path) -> None:
     snapshot(tmp_path, "a", "transformer")
     assert find("klein-9b", KLEIN, None, tmp_path) is None
+
+
+def test_a_revision_whose_shards_did_not_all_come_is_passed_over(tmp_path: Path) -> None:
+    older, newer = snapshot(tmp_path, "b", *PARTS), snapshot(tmp_path, "a", *PARTS)
+    os.utime(older, (1, 1))
+    os.utime(newer, (2, 2))
+    shards = {"x": "model-00001-of-00002.safetensors", "y": "model-00002-of-00002.safetensors"}
+    index = newer / "text_encoder" / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+    index.with_name(shards["x"]).touch()
+    with pytest.raises(WeightsError, match=r"model-00002-of-00002\.safetensors is missing\. Was the download"):
+        weight_files(newer / "text_encoder")
+    assert find("klein-9b", KLEIN, None, tmp_path) == Files.in_folder(older)
+    index.with_name(shards["y"]).touch()
+    assert find("klein-9b", KLEIN, None, tmp_path) == Files.in_folder(newer)
 
 
 def test_a_bundled_row_is_found_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from alpenglow.errors import WeightsError
 from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.weights.convert import LAYOUTS, VARIANTS, Layout, Stored
+from alpenglow.weights.hub import weight_files
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -108,17 +109,12 @@ def _shards(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]
 class Checkpoint:
     """The tensors of one network on disk, by their names there. Opening reads headers only."""
 
-    STEMS = ("diffusion_pytorch_model", "model")
-    """File names, without ending, that diffusers and transformers give to the weights in a component folder."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self._files: dict[str, Any] = {}
-        for file in self._resolve(path):
+        for file in weight_files(path):
             try:
                 opened = safe_open(file, framework="pt")
-            except FileNotFoundError:
-                raise WeightsError(f"{file} is missing. Was the download interrupted?") from None
             except (SafetensorError, OSError) as error:
                 raise WeightsError(f"{file} is not a readable safetensors file: {error}") from error
             self._files |= dict.fromkeys(opened.keys(), opened)  # type: ignore[no-untyped-call]
@@ -140,23 +136,6 @@ class Checkpoint:
         """One tensor on the CPU, as stored."""
         tensor: Tensor = self._files[key].get_tensor(key)
         return tensor
-
-    @classmethod
-    def _resolve(cls, path: Path) -> list[Path]:
-        """The safetensors files that `path` means."""
-        if path.is_dir():
-            names = [f"{stem}{ending}" for stem in cls.STEMS for ending in (".safetensors.index.json", ".safetensors")]
-            found = next((path / name for name in names if (path / name).exists()), None)
-            if found is None:
-                raise WeightsError(f"{path} holds no weights: none of {', '.join(names)} is there")
-            return cls._resolve(found)
-        if path.suffix == ".json":
-            try:
-                shards = set(json.loads(path.read_bytes())["weight_map"].values())
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise WeightsError(f"{path} is not an index of shards") from error
-            return [path.parent / shard for shard in sorted(shards)]
-        return [path]
 
 
 def _layout_of(checkpoint: Checkpoint, layouts: Iterable[Layout], names: Iterable[str]) -> Layout:

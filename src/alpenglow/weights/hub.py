@@ -1,5 +1,6 @@
 """Where a checkpoint lies on this machine. Offline: nothing is fetched, the environment is not read."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ from alpenglow.errors import WeightsError
 
 BUNDLED = Path(__file__).parent.parent
 """Checkpoints that come with the package are folders in it, named as their row."""
+
+
+STEMS = ("diffusion_pytorch_model", "model")
+"""File names, without ending, that diffusers and transformers give to the weights in a component folder."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def find(
 
     Looked for in `models_dir/name` first; then, if the row is published, in Hugging Face's cache (`cache_dir`, the
     folder that holds `models--...`), else in the package. A folder in `models_dir` that lacks a part is a WeightsError;
-    an incomplete one in the cache, which other programs fill too, is passed over.
+    an incomplete one in the cache, which other programs fill too, and stop filling, is passed over.
     """
     if models_dir is not None and (models_dir / name).is_dir():
         return Files.in_folder(models_dir / name, published)
@@ -66,10 +71,36 @@ def find(
         return Files.in_folder(BUNDLED / name) if (BUNDLED / name).is_dir() else None
     for snapshot in _snapshots(published.repo, cache_dir) if cache_dir else ():
         try:
-            return Files.in_folder(snapshot, published)
+            files = Files.in_folder(snapshot, published)
+            for part in (files.transformer, files.autoencoder, files.text_encoder):
+                weight_files(part)
         except WeightsError:
             continue
+        return files
     return None
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors files that a file, an index of shards or a component folder means. WeightsError names what is not
+    there.
+    """
+    if path.is_dir():
+        names = [f"{stem}{ending}" for stem in STEMS for ending in (".safetensors.index.json", ".safetensors")]
+        found = next((path / name for name in names if (path / name).exists()), None)
+        if found is None:
+            raise WeightsError(f"{path} holds no weights: none of {', '.join(names)} is there")
+        return weight_files(found)
+    files = [path]
+    if path.suffix == ".json":
+        try:
+            shards = set(json.loads(path.read_bytes())["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WeightsError(f"{path} is not an index of shards") from error
+        files = [path.parent / shard for shard in sorted(shards)]
+    for file in files:
+        if not file.exists():
+            raise WeightsError(f"{file} is missing. Was the download interrupted?")
+    return files
 
 
 def _snapshots(repo: str, cache_dir: Path) -> Iterator[Path]:
