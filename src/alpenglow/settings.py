@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         (), description="Origins of web pages that may call, such as http://a.example; * is any."
     )
     request_timeout_seconds: float = Field(
-        600.0, gt=0, description="A request, upload and queue included, ends with 408."
+        600.0, gt=0, le=86_400, description="A request, upload and queue included, ends with 408."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from alpenglow.cli.background import serving
-from alpenglow.errors import EngineClosed
+from alpenglow.cli.serve import check_free
+from alpenglow.errors import EngineClosed, SettingsError
 from alpenglow.weights import hub
 
 
@@ -61,7 +62,8 @@ def test_models_for_programs(alpenglow):
     assert "dev" not in cards, "the demo does not stand in for models of another number of steps"
 
 
-def test_a_server_comes_answers_and_goes():
+def test_a_server_comes_answers_and_goes(monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")  # as some hosts of servers set it
     with serving(["--log-level", "warning"]) as server:
         with urllib.request.urlopen(f"{server.url}/client/v4/accounts/local/ai/models/search") as answer:
             names = [model["name"] for model in json.load(answer)["result"]]
@@ -74,6 +76,17 @@ def test_a_server_comes_answers_and_goes():
 def test_a_server_that_cannot_start_is_noticed():
     with pytest.raises(EngineClosed, match="ended with exit code 1"), serving(["--model", "klein-9b"]):
         pass
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_loaded(alpenglow):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, _, err = alpenglow("serve", "--port", port, "--model", "klein-9b")
+        assert (code, err.strip()) == (1, f"Something listens on 127.0.0.1:{port} already: choose another --port.")
+    check_free("127.0.0.1", port)
+    check_free("localhost", 0)
+    with pytest.raises(SettingsError, match=r"There is no host nowhere\.invalid here"):
+        check_free("nowhere.invalid", port)
 
 
 def test_what_the_processor_cannot_is_said_before_a_server_listens(alpenglow, monkeypatch):

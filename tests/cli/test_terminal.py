@@ -83,6 +83,17 @@ def test_serve_keeps_a_table_up_to_date():
         shown.read(r"POST[^\n]*/client/v4")
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_serve_leaves_the_cursor_as_it_was(ending):
+    with terminal("serve", "--port", str(_free_port())) as shown:
+        shown.read(r"ready +0 +0 +0 +0 +0")
+        shown.process.send_signal(ending)
+        text = shown.read()
+        assert shown.process.wait(30) == 0
+    assert "\x1b[?25l" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
 @pytest.mark.parametrize(
     ("env", "pattern"),
     [
@@ -139,6 +150,17 @@ def test_usage_draws_bars_on_a_terminal_alone(alpenglow, tmp_path):
     with terminal("usage", "--ledger", url) as shown:
         assert "neurons" in shown.read()
     assert "█" not in alpenglow("usage", "--ledger", url)[1]
+
+
+def test_no_id_and_no_sum_is_cut_on_a_narrow_terminal(alpenglow, tmp_path):
+    ledger = ["--ledger", f"sqlite:///{tmp_path / 'ledger.db'}"]
+    account = alpenglow("accounts", "create", "a[/b]", "--daily-neurons", "123456789", *ledger)[1].strip()
+    token = json.loads(alpenglow("tokens", "create", account, "--name", "[red]", "--json", *ledger)[1])
+    for command, whole in (("accounts", [account, "a[/b]", "123,456,789"]), ("tokens", [token["id"], "[red]"])):
+        with terminal(command, "list", *ledger, COLUMNS="60") as shown:
+            text = shown.read()
+        assert all(cell in text for cell in whole)
+        assert all(cell in alpenglow(command, "list", *ledger)[1] for cell in whole)
 
 
 def test_the_shell_completes_commands():

@@ -1,11 +1,12 @@
 """Reserve, settle, void, recover: what is said of one request, and of many at once."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from orders import order
+from orders import Time, order
 from sqlalchemy import event
 
 from alpenglow.errors import AllocationSpent, LedgerError, RateLimited
@@ -75,6 +76,21 @@ def test_requests_a_minute(ledger, clock):
     clock.now += 1
     ledger.books.reserve(asked, "here", 60)
     assert ledger.books.audit() == ()
+
+
+def test_requests_a_minute_hold_where_clocks_differ(ledger, url, clock):
+    slow = Time()
+    clock.now += 60
+    slow.now += 59
+    asked = order(ledger, "team")
+    ledger.access.limit_account("team", None, 3)
+    with Ledger.open(url, slow) as other:
+        books = itertools.cycle([ledger.books, other.books])
+        for _ in range(3):
+            next(books).reserve(asked, "here", 60)
+        for _ in range(2):
+            with pytest.raises(RateLimited):
+                next(books).reserve(asked, "here", 60)
 
 
 def test_a_start_voids_what_this_server_had_reserved_and_nobody_elses(ledger, clock):

@@ -21,6 +21,15 @@ def test_the_migrations_lead_to_the_tables_of_the_code(url):
     engine.dispose()
 
 
+def test_a_ledger_of_a_newer_version_is_said_to_be_one(url):
+    engine = connect(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(LedgerError, match="was written by a newer alpenglow: update this one"):
+        connect(url)
+
+
 def test_a_file_below_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     connect("sqlite:///~/kept/ledger.db").dispose()
@@ -43,7 +52,9 @@ def test_many_may_open_an_empty_database_at_once(url):
         ("postgresql://someone:hushhush@127.0.0.1:1/x?connect_timeout=2", "cannot be opened"),
         ("sqlite:////proc/nowhere/ledger.db", "cannot be opened"),
         ("sqlite://", "in memory would forget"),
-        ("hushhush", "its URL cannot be opened"),
+        ("hushhush", "URL cannot be read. It is sqlite:///file or postgresql://"),
+        ("postgresql://someone:hushhush@example.org:54a2/x", "URL cannot be read"),
+        ("postgresql+psycopg2://someone:hushhush@127.0.0.1:1/x?connect_timeout=2", "cannot be opened"),
     ],
 )
 def test_what_cannot_be_opened_is_said_without_the_password(url, says):

@@ -22,10 +22,12 @@ tokens = typer.Typer(no_args_is_help=True, help="Tokens: who may ask, for which 
 SECONDS_A_DAY = 86_400
 
 Neurons = Annotated[
-    float | None, typer.Option("--daily-neurons", min=0, help="Most neurons a UTC day.", show_default="no limit")
+    float | None,
+    typer.Option("--daily-neurons", min=0, max=1e9, help="Most neurons a UTC day.", show_default="no limit"),
 ]
 PerMinute = Annotated[
-    int | None, typer.Option("--requests-per-minute", min=1, help="Most requests a minute.", show_default="no limit")
+    int | None,
+    typer.Option("--requests-per-minute", min=1, max=10**6, help="Most requests a minute.", show_default="no limit"),
 ]
 
 
@@ -94,7 +96,9 @@ def create_token(
     account: Annotated[list[str], typer.Argument(help="Accounts by name or id; the first pays where none is named.")],
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     email: Annotated[str | None, typer.Option(help="Lets it be used as X-Auth-Key beside this X-Auth-Email.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="How long it lives.", show_default="for ever")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="How long it lives.", show_default="for ever")
+    ] = None,
     as_json: AsJsonObject = False,
     ledger: LedgerUrl = None,
     config: Config = None,

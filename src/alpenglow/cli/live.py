@@ -6,7 +6,9 @@ Knows the engine as every caller does: it stands before it, counts, and hands ev
 from __future__ import annotations
 
 import logging
+import signal
 import statistics
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -82,6 +84,8 @@ class Board:
         handler = RichHandler(console=console, show_path=False, show_time=False, markup=False)
         root = logging.getLogger()
         before, root.handlers = root.handlers, [handler]
+        # uvicorn passes SIGTERM on once it has shut down: unwinding then shows the cursor again.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         try:
             with Live(get_renderable=self.table, console=console, refresh_per_second=2, transient=True):
                 yield

@@ -34,3 +34,4 @@ def models(
     for card in cards:
         table.add_row(card.row, card.answered_by, card.api_name, card.licence)
     print_table(table)
+    typer.echo(f"\nTheir own weights are looked for in {settings.models_dir}, then in {settings.hub_cache_dir}.")

@@ -36,13 +36,19 @@ LedgerUrl = Annotated[
     str | None, typer.Option("--ledger", help="local, sqlite:///file or postgresql://...", show_default="local")
 ]
 
-WIDE = 200
-"""Columns of a table that goes into a file or a pipe: nothing is cut off there."""
+WIDE = 1000
+"""Columns that no table needs."""
 
 
 def print_table(table: Table) -> None:
-    """As wide as the terminal."""
-    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
+    """As wide as the terminal, or as the table needs: a long line wraps there, but no id and no sum is cut.
+
+    Cells say what they say: what somebody called an account or a token is no markup.
+    """
+    console = Console(highlight=False, markup=False)
+    needed = console.measure(table, options=console.options.update(width=WIDE)).maximum
+    console.width = max(console.width, needed) if sys.stdout.isatty() else needed
+    console.print(table)
 
 
 def open_ledger(url: str | None, config: Path | None) -> Ledger:

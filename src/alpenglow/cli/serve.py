@@ -1,7 +1,10 @@
 """`alpenglow serve`: the engine and the API in one process."""
 
 import asyncio
+import errno
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
@@ -12,6 +15,7 @@ from rich.table import Table
 
 from alpenglow.cli.live import Board
 from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, open_engine
+from alpenglow.errors import SettingsError
 from alpenglow.request import ModelCard
 from alpenglow.settings import Settings
 
@@ -70,6 +74,7 @@ def serve(
     given |= {"device": device, "precision": precision, "solo": solo, "threads": threads}
     settings = Settings.load(given | {"log_level": log_level, "config_file": config})
     settings.check_listening()
+    check_free(settings.host, settings.port)
     _listen(settings)
 
 
@@ -93,6 +98,26 @@ def announce(models: Sequence[ModelCard], settings: Settings) -> None:
         console.print("Tokens of the ledger are required: alpenglow tokens create ACCOUNT makes one.")
     elif settings.token is None:
         console.print("Any token is accepted. Set ALPENGLOW_TOKEN to require one.")
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises SettingsError where another server listens already: before anything is loaded beside it, and before the
+    ledger takes that server, which has our name, for dead.
+    """
+    if os.name == "nt":  # there a port that is taken can be bound again
+        return
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise SettingsError(f"There is no host {host} here: {error.strerror}") from None
+    for family, kind, _, _, address in places:
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: a port just left is free
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise SettingsError(f"Something listens on {host}:{port} already: choose another --port.") from None
 
 
 def _listen(settings: Settings) -> None:
@@ -130,5 +155,6 @@ def _listen(settings: Settings) -> None:
             log_config=None if console.is_terminal else LOGGING_CONFIG,
             log_level=settings.log_level,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            workers=1,  # whatever WEB_CONCURRENCY says: processes are for `alpenglow cluster`
             server_header=False,
         )

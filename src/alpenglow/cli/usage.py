@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Column, Table
+from rich.text import Text
 
 from alpenglow.cli.options import AsJson, Config, LedgerUrl, open_ledger, print_table
 
@@ -52,7 +53,7 @@ def usage(
             table.add_column("")
         for record, bar in zip(records, bars(records), strict=True):
             cells = (f"{value:,.2f}" if isinstance(value, float) else str(value) for value in record.values())
-            table.add_row(*cells, *([f"[magenta]{bar}[/]"] if chart else []))
+            table.add_row(*cells, *([Text(bar, style="magenta")] if chart else []))
         print_table(table)
 
 

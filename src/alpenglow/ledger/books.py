@@ -186,24 +186,25 @@ def _spend(connection: Connection, order: Order, day: date, minute: int) -> None
     limits = select(ACCOUNTS.c.daily_allocation, ACCOUNTS.c.requests_per_minute).where(ACCOUNTS.c.id == order.account)
     allocation, per_minute = connection.execute(limits).one()
     ours = (DAYS.c.account_id == order.account) & (DAYS.c.day == day)
+    begins = DAYS.c.minute < minute  # who comes late, or has a slow clock, counts in the minute that has begun
     affordable: ColumnElement[bool] = true()
     in_time: ColumnElement[bool] = true()
     if allocation is not None:
         affordable = DAYS.c.reserved + DAYS.c.settled + order.amount <= allocation
     if per_minute is not None:
-        in_time = or_(DAYS.c.minute != minute, DAYS.c.requests < per_minute)
+        in_time = or_(begins, DAYS.c.requests < per_minute)
     spend = (
         update(DAYS)
         .where(ours, affordable, in_time)
         .values(
             reserved=DAYS.c.reserved + order.amount,
-            minute=minute,
-            requests=case((DAYS.c.minute == minute, DAYS.c.requests + 1), else_=1),
+            minute=case((begins, minute), else_=DAYS.c.minute),
+            requests=case((begins, 1), else_=DAYS.c.requests + 1),
         )
     )
     if connection.execute(spend).rowcount:
         return
-    if connection.execute(select(DAYS.c.day).where(ours, in_time)).first() is None:
+    if allocation is None or connection.execute(select(DAYS.c.day).where(ours, in_time)).first() is None:
         raise RateLimited(per_minute)
     raise AllocationSpent(allocation // MICRO)
 

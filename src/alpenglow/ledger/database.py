@@ -8,8 +8,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from alpenglow.errors import LedgerError
@@ -17,6 +18,11 @@ from alpenglow.errors import LedgerError
 MIGRATIONS = "alpenglow.ledger:migrations"
 MIGRATION_LOCK = 0x616C70656E
 """Number of the PostgreSQL advisory lock that lets one process at a time migrate."""
+
+UNREADABLE = (
+    "The ledger's URL cannot be read. It is sqlite:///file or postgresql://user:password@host:port/name; in a password "
+    "@ is written %40, and / %2F, as in any URL."
+)
 
 BUSY_MILLISECONDS = 10_000
 """How long a SQLite transaction waits for another one's end."""
@@ -26,15 +32,26 @@ def connect(url: str) -> Engine:
     """An engine for the database at `url`, migrated. Raises LedgerError, without the URL's password in its text."""
     try:
         address = make_url(url)
+    except (ArgumentError, ValueError):  # whose texts may hold pieces of a password
+        raise LedgerError(UNREADABLE) from None
+    try:
         engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
-        with engine.begin() as connection:
-            migrate(connection)
+        try:
+            with engine.begin() as connection:
+                migrate(connection)
+        except BaseException:
+            engine.dispose()
+            raise
     except ModuleNotFoundError as error:
         raise LedgerError(f"The ledger needs {error.name}: pip install 'alpenglow[postgresql]'") from error
+    except CommandError as error:  # a revision that is not among ours
+        shown = address.render_as_string()
+        raise LedgerError(
+            f"The ledger at {shown} was written by a newer alpenglow: update this one. {error}"
+        ) from error
     except (SQLAlchemyError, OSError) as error:
-        shown = address.render_as_string() if "address" in locals() else "its URL"
         cause = str(getattr(error, "orig", error)).strip()
-        raise LedgerError(f"The ledger at {shown} cannot be opened: {cause}") from error
+        raise LedgerError(f"The ledger at {address.render_as_string()} cannot be opened: {cause}") from error
     return engine
 
 
@@ -74,12 +91,10 @@ def forgetful(engine: Engine) -> Engine:
 
 
 def _with_our_driver(address: URL) -> URL:
-    """`postgres://` and `postgresql://`, as hosting companies write them, mean psycopg 3 here."""
-    if address.drivername in {"postgres", "postgresql"}:
-        return address.set(drivername="postgresql+psycopg")
-    if address.get_backend_name() != "postgresql":
+    """`postgres://` and `postgresql://`, as hosting companies write them, mean psycopg 3 here, as with any driver."""
+    if address.get_backend_name() not in {"postgres", "postgresql"}:
         raise LedgerError(f"A ledger is kept in sqlite or postgresql, not in {address.get_backend_name()}")
-    return address
+    return address.set(drivername="postgresql+psycopg")
 
 
 def _postgresql(address: URL) -> Engine:
