@@ -92,6 +92,16 @@ def test_exif_turns_the_picture_upright() -> None:
     assert np.array_equal(read, np.rot90(picture(), k=-1))
 
 
+@pytest.mark.parametrize(
+    "exif", [b'{"prompt": "a cat"}', b'Exif\0\0{"prompt": "a cat"}', b"II", b"II*\0\xff\xff\xff\xff"]
+)
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_exif_that_nobody_can_read_turns_nothing(kind: str, exif: bytes) -> None:
+    given = Image.fromarray(picture())
+    read = read_reference(file_of(given, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {})), LIMIT)
+    assert read.shape == picture().shape
+
+
 def test_the_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
     data = file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])

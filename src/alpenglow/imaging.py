@@ -206,10 +206,18 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 def _upright_on_white(image: Image.Image) -> Image.Image:
     """Decode, turn as EXIF says, and bring any mode to RGB."""
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    upright = _turned(image)
     if upright.mode.startswith("I;16"):  # Pillow would clip 16-bit grey at 255, which is white
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     if not upright.has_transparency_data:
         return upright.convert("RGB")
     paper = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(paper, upright.convert("RGBA")).convert("RGB")
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Upright by its EXIF. What nobody can read turns nothing: the pixels are whole."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - SyntaxError and others, by what it is that is no TIFF
+        return image

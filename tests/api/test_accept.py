@@ -21,6 +21,8 @@ from alpenglow.api.accept import preferred_image
         ("text/event-stream", None),
         ("image/gif", None),
         ("image/*;q=0", None),
+        ("text/html, image/gif, image/jpeg, */*; q=0.2", None),
+        ("text/html,application/xhtml+xml,image/avif,image/webp,*/*;q=0.8", None),
         ("nonsense;;;q=,,", None),
         ("image/*", "jpeg"),
         ("IMAGE/*", "jpeg"),

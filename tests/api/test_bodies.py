@@ -1,7 +1,9 @@
 """Every body that a client really sends, byte by byte, and whatever else a fuzzer thinks of."""
 
 import base64
+import codecs
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,6 +50,33 @@ def test_any_data_and_any_chunking_arrive_whole(newline: bytes, data: bytes, cut
     limits = BodyLimits(10_000, 10, lambda name: None if name == "skipped" else 200)
     fields = drive(read_fields({}, chunks(), limits))
     assert fields == {"a": b"\r\n\n--b0und\r", "b": data, "c": b""}
+
+
+def test_many_short_lines_take_no_longer_than_a_few_long_ones() -> None:
+    """Bytes once looked at are not copied again, behind the form's end or in a part's headers."""
+    for rest in (b"a\n" * 400_000, b"a" * 800_000):
+        body = form(("a", b"x"), newline=b"\n") + rest
+        began = time.process_time()
+        limits = BodyLimits(10_000_000, 10, lambda _: 200)
+        assert drive(read_fields({}, once(body), limits)) == {"a": b"x"}
+        assert time.process_time() - began < 2  # it was eight
+
+
+async def once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def test_browsers_newlines_are_those_of_everybody_else(server: LiveServer) -> None:
+    for newline in ("\n", "\r\n"):
+        body = form(("prompt", f"a house{newline}by a lake"), ("width", "512"))
+        assert server.http.post(RUN, content=body).status_code == 200
+        assert server.engine.requests[-1].prompt == "a house\nby a lake"
+
+
+def test_a_byte_order_mark_means_nothing(server: LiveServer) -> None:
+    body = codecs.BOM_UTF8 + json.dumps({"prompt": "träumen"}).encode()
+    assert server.http.post(RUN, content=body).status_code == 200
+    assert server.engine.requests[-1].prompt == "träumen"
 
 
 def drive(coroutine):

@@ -132,8 +132,8 @@ def test_an_edit_looks_at_its_images_in_order(server: LiveServer, name: str) -> 
 
 def test_an_edit_as_json(server: LiveServer) -> None:
     url = "data:image/png;base64," + base64.b64encode(png(100, 80)).decode()
-    for image in (url, [url]):
-        assert server.http.post(EDIT, json={"prompt": "x", "size": "256x256", "image": image}).status_code == 200
+    for sent in ({"image": url}, {"image": [url]}, {"images": [{"image_url": url}]}):
+        assert server.http.post(EDIT, json={"prompt": "x", "size": "256x256"} | sent).status_code == 200
         assert server.engine.requests[-1].references[0].shape == (80, 100, 3)
 
 

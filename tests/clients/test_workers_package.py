@@ -121,12 +121,26 @@ def test_init_on_any_layout(init, text):
         ('{"env": {"local": {"ai": {"binding": "AI"}}}}', 'env.local has "ai" with the binding AI'),
         ('{"env": {"local": {"unsafe": {"bindings": [{"name": "AI", "type": "x"}]}}}}', "another unsafe binding AI"),
         ('{"name": ', "not an object of JSON with comments"),
+        ('{"pages_build_output_dir": "dist"}', "a Pages project has no environments but preview and production"),
     ],
 )
 def test_init_says_what_it_cannot_do(init, text, message):
     done, after = init(text)
     assert (done.returncode, after) == (1, text)
     assert message in done.output
+
+
+def test_init_does_not_pass_over_another_url(init):
+    done, after = init(INITIALISED, "--url", "http://gpu.example:8770")
+    assert (done.returncode, after) == (1, INITIALISED)
+    assert "env.local has the binding AI with another url: change it there" in done.output
+
+
+def test_init_puts_the_binding_in_place_of_one_of_its_name(init):
+    others = [{"name": "AI", "type": "ai"}, {"name": "B", "type": "x"}]
+    done, after = init(json.dumps({"k2": [1], "unsafe": {"bindings": others}}))
+    assert "it repeats: k2." in done.stdout
+    assert [one["name"] for one in json.loads(after)["env"]["local"]["unsafe"]["bindings"]] == ["B", "AI"]
 
 
 @pytest.mark.parametrize("options", [["--nonsense"], ["--url", "ftp://a"], ["--url", "http://a/path"], ["more"]])

@@ -13,10 +13,12 @@ const NOT_INHERITED = [
   "kv_namespaces",
   "r2_buckets",
   "d1_databases",
+  "k2",
   "queues",
   "services",
   "vectorize",
   "hyperdrive",
+  "analytics",
   "analytics_engine_datasets",
   "browser",
   "images",
@@ -41,6 +43,8 @@ const NOT_INHERITED = [
   "flagship",
   "connect",
   "containers",
+  "cloudchamber",
+  "unsafe_hello_world",
 ];
 
 /**
@@ -52,11 +56,17 @@ const NOT_INHERITED = [
 function withLocalEnvironment(text, { environment = "local", binding, url } = {}) {
   const root = parse(text);
   const top = getNodeValue(root);
+  if ("pages_build_output_dir" in top) {
+    throw new ConfigError(
+      `a Pages project has no environments but preview and production: give a Worker that it calls the binding`,
+    );
+  }
   const entry = bindingEntry(binding ?? top.ai?.binding ?? "AI", url);
   const existing = top.env?.[environment];
   if (existing === undefined) {
     const copied = NOT_INHERITED.filter((key) => key in top);
-    const unsafe = { ...top.unsafe, bindings: [...(top.unsafe?.bindings ?? []), entry] };
+    const others = (top.unsafe?.bindings ?? []).filter(({ name }) => name !== entry.name);
+    const unsafe = { ...top.unsafe, bindings: [...others, entry] };
     const added = { ...Object.fromEntries(copied.map((key) => [key, top[key]])), unsafe };
     return { text: append(text, root, ["env", environment], added), copied };
   }
@@ -68,6 +78,9 @@ function withLocalEnvironment(text, { environment = "local", binding, url } = {}
   const same = existing.unsafe?.bindings?.find(({ name }) => name === entry.name);
   if (same && same.dev?.plugin?.name !== NAME) {
     throw new ConfigError(`env.${environment} has another unsafe binding ${entry.name}: remove it first`);
+  }
+  if (same && url && same.dev.options?.url !== url) {
+    throw new ConfigError(`env.${environment} has the binding ${entry.name} with another url: change it there`);
   }
   return { text: same ? text : append(text, root, ["env", environment, "unsafe", "bindings"], [entry]), copied: [] };
 }

@@ -5,16 +5,20 @@ import re
 from alpenglow.imaging import MEDIA_TYPES, ImageFormat
 
 JSON = "application/json"
+PAGE = "text/html"
 
 _RANGE = re.compile(r"(?P<type>[^\s;,]+)\s*(?:;[^,]*?\bq\s*=\s*(?P<q>[01](?:\.\d{0,3})?))?[^,]*", re.ASCII)
 
 
 def preferred_image(accept: str) -> ImageFormat | None:
     """The format that `accept` puts above JSON, or None: for `*/*`, for JSON, for both alike and for anything unknown.
+    None, too, for lists with HTML: browsers send those, and Java where nobody set any.
 
     Of formats liked alike, the one that is named first; of those that a wildcard covers, JPEG.
     """
     weights = {found["type"].lower(): float(found["q"] or 1) for found in _RANGE.finditer(accept)}
+    if PAGE in weights:
+        return None
     named = list(weights)
 
     def weight(media_type: str) -> float:

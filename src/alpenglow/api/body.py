@@ -5,6 +5,7 @@ multipart form whose boundary is the header's, or stands in its own first line w
 (the changelog's JavaScript sends it so). Limits are enforced while bytes arrive; what is over them is refused unstored.
 """
 
+import codecs
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ async def read_fields(
     chunks = _limited(stream, limits.body)
     start = b""
     async for chunk in chunks:
-        start = (start + chunk).lstrip()
+        start = (start + chunk).removeprefix(codecs.BOM_UTF8).lstrip()
         if start.startswith(b"{"):
             return _parse_json(start + b"".join([chunk async for chunk in chunks]))
         if b"\n" in start or len(start) > MAX_BOUNDARY_LINE:
@@ -167,32 +168,32 @@ class CrlfForm:
     def convert(self, data: bytes) -> bytes:
         """The next bytes; up to a delimiter's length is held back until it is known what they are."""
         data = self._held + data
-        done = bytearray()
+        done, at = bytearray(), 0
         while True:
             step = self._header_line if self._in_headers else self._until_delimiter
-            taken, out = step(data)
+            end, out = step(data, at)
             done += out
-            data = data[taken:]
-            if not taken:
-                self._held = data
+            if end == at:
+                self._held = data[at:]
                 return bytes(done)
+            at = end
 
-    def _header_line(self, data: bytes) -> tuple[int, bytes]:
-        line, newline, _ = data.partition(b"\n")
-        if not newline:
-            self._line_is_empty = self._line_is_empty and not line
-            return len(line), line
-        self._in_headers = not (self._line_is_empty and not line)
+    def _header_line(self, data: bytes, at: int) -> tuple[int, bytes]:
+        newline = data.find(b"\n", at)
+        if newline < 0:
+            self._line_is_empty = self._line_is_empty and at == len(data)
+            return len(data), data[at:]
+        self._in_headers = not (self._line_is_empty and newline == at)
         self._line_is_empty = True
-        return len(line) + 1, line + b"\r\n"
+        return newline + 1, data[at:newline] + b"\r\n"
 
-    def _until_delimiter(self, data: bytes) -> tuple[int, bytes]:
-        at = data.find(self._delimiter)
-        if at < 0:
-            safe = max(0, len(data) - len(self._delimiter) + 1)
-            return safe, data[:safe]
+    def _until_delimiter(self, data: bytes, at: int) -> tuple[int, bytes]:
+        found = data.find(self._delimiter, at)
+        if found < 0:
+            safe = max(at, len(data) - len(self._delimiter) + 1)
+            return safe, data[at:safe]
         self._in_headers, self._line_is_empty = True, False
-        return at + len(self._delimiter), data[:at] + b"\r" + self._delimiter
+        return found + len(self._delimiter), data[at:found] + b"\r" + self._delimiter
 
 
 async def _read_form(boundary: bytes, start: bytes, rest: AsyncIterator[bytes], limits: BodyLimits) -> Fields:

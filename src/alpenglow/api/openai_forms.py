@@ -23,8 +23,8 @@ from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, RGB, SIZE_MULT
 from alpenglow.settings import Settings
 
 MAX_PICTURES = 10
-IMAGES = ("image", "image[]")
-"""Names under which clients send one picture, or several."""
+IMAGES = ("image", "image[]", "images")
+"""Names under which clients send one picture, or several; the last one in JSON."""
 FILES = (*IMAGES, "mask", "markup")
 
 URLS_BY_DEFAULT = "dall-e-"
@@ -124,6 +124,7 @@ class ImagesReader:
 
     async def _fields(self, request: Request) -> dict[str, object]:
         fields = await read_fields(request.headers, request.stream(), self._limits)
+        fields |= {name: [_linked(one) for one in _listed(fields[name])] for name in IMAGES if name in fields}
         self._limits.check_texts(fields)
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -154,6 +155,11 @@ def runs(asked: GenerateInput, model: str, references: Sequence[RGB] = ()) -> tu
 def _listed(value: object) -> Sequence[object]:
     """JSON may have one image where forms have a list."""
     return value if isinstance(value, list) else [value]
+
+
+def _linked(image: object) -> object:
+    """JSON names a picture by `{"image_url": ...}`, too, which has to be a data URL."""
+    return image.get("image_url", image) if isinstance(image, dict) else image
 
 
 def _auto_size(references: Sequence[RGB]) -> tuple[int, int]:

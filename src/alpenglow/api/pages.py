@@ -5,6 +5,7 @@ token; what is served here is open to everyone who reaches the server.
 """
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,16 +41,17 @@ def routes(client: EngineClient, settings: Settings) -> APIRouter:
     """The pages."""
     router = APIRouter(include_in_schema=False)
     pages = _Pages(client)
+    page = partial(router.api_route, methods=["GET", "HEAD"])  # who waits for a server asks by HEAD
 
-    @router.get("/")
+    @page("/")
     async def playground() -> HTMLResponse:
         return pages.page("index", here="/")
 
-    @router.get("/models")
+    @page("/models")
     async def models() -> HTMLResponse:
         return pages.page("models", here="/models", models=client.models())
 
-    @router.get("/models/{name:path}")
+    @page("/models/{name:path}")
     async def model(name: str, request: Request) -> HTMLResponse:
         card = find(client.models(), name)
         return pages.page(
@@ -62,11 +64,11 @@ def routes(client: EngineClient, settings: Settings) -> APIRouter:
             origin=str(request.base_url).rstrip("/"),
         )
 
-    @router.get("/usage")
+    @page("/usage")
     async def usage() -> HTMLResponse:
         return pages.page("usage", here="/usage")
 
-    @router.get("/docs")
+    @page("/docs")
     async def reference(request: Request) -> HTMLResponse:
         document: dict[str, Any] = request.app.openapi()
         return pages.page("reference", here="/docs", info=document["info"], groups=_groups(document))

@@ -33,11 +33,11 @@ def mismatch(name: str, wanted: str, value: object) -> InvalidInput:
 
 
 def _text(name: str, value: object) -> object:
-    """Form values are bytes."""
+    """Form values are bytes. Browsers send each newline in one as CRLF; to a model that is another prompt."""
     if not isinstance(value, bytes):
         return value
     try:
-        return value.decode()
+        return value.decode().replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise InvalidInput(f"'/{name}' is not UTF-8 text") from None
 
