@@ -13,7 +13,8 @@ from playwright.sync_api import expect
 from studio import Studio
 
 NASTY = """it's "a" red\\house; $HOME `x` 100% – größe, <b>@once</b>"""
-"""What shells, forms and string literals trip over."""
+WEIGHTED = "(a red house:1.2),\nby a lake"
+"""What shells, forms and string literals trip over, curl and newlines in the second."""
 
 ACCOUNT = "a19e091000000000000000000000cafe"
 LANGUAGES = ["curl", "Worker", "Python", "JavaScript", "OpenAI"]
@@ -79,7 +80,7 @@ def test_the_code_makes_the_same_picture(
     page.locator("#guidance").fill("1.5")
     if edit:
         studio.drop("#references", *pictures)
-    studio.generate(NASTY)
+    studio.generate(WEIGHTED if edit else NASTY)
     made = studio.kept()[0]["image"]
     page.locator("#actions").get_by_role("button", name="View code").click()
     for language in LANGUAGES:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from livedemo import serving
+from PIL import Image
 from playwright.sync_api import Route, expect
 from studio import Studio
 
@@ -55,6 +56,34 @@ def test_a_file_that_is_no_picture(studio: Studio, tmp_path: Path) -> None:
     expect(studio.page.locator("#problem")).to_contain_text("One of the references is not a picture that can be read.")
 
 
+def test_a_reference_that_was_changed_after_it_was_added(studio: Studio, tmp_path: Path) -> None:
+    drawing = tmp_path / "drawing.png"
+    Image.new("RGB", (64, 64), "navy").save(drawing)
+    studio.page.set_input_files("#file", drawing)
+    expect(studio.page.locator(".slots .name")).to_have_count(1)
+    drawing.unlink()
+    studio.ask("a dog")
+    studio.page.click("#generate")
+    expect(studio.page.locator("#problem")).to_contain_text("A reference has changed on the disk.")
+    studio.page.get_by_role("button", name="Remove image 0").click()
+    studio.generate("a dog")
+
+
+def test_a_draft_outlives_a_server_that_is_away(studio: Studio) -> None:
+    page = studio.page
+    studio.generate("a dog", size="512 × 512", seed=42)
+    page.route("**/client/v4/accounts?*", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#problem")).to_contain_text("The server cannot be reached.")
+    page.fill("#prompt", "a cat")
+    page.unroute("**/client/v4/accounts?*")
+    page.get_by_role("button", name="Show: a dog").click()
+    page.get_by_role("button", name="Re-run").click()
+    expect(page.locator("#thumbs button")).to_have_count(2)
+    assert "512 × 512" in studio.facts
+    assert [one["seed"] for one in studio.kept()] == ["42", "42"]
+
+
 def test_a_server_that_is_gone(engine: Engine, open_studio: Callable[..., Studio]) -> None:
     with serving(engine) as url:
         studio = open_studio(url)
@@ -79,6 +108,10 @@ def test_a_token_is_asked_for_checked_and_kept(engine: Engine, open_studio: Call
         expect(dialog).to_be_visible()
         studio.page.fill("#token", "another")
         studio.page.get_by_role("button", name="Keep it").click()
+        expect(dialog).to_contain_text("The token is not accepted here.")
+        studio.page.fill("#token", "cfut…local")  # which no header carries
+        studio.page.get_by_role("button", name="Keep it").click()
+        expect(dialog).to_be_visible()
         expect(dialog).to_contain_text("The token is not accepted here.")
         studio.page.fill("#token", "cfut_local")
         studio.page.get_by_role("button", name="Keep it").click()

@@ -95,6 +95,22 @@ def test_cancel_stops_the_work(studio: Studio, page: Page, engine: Engine) -> No
     assert studio.kept() == []
 
 
+def test_a_double_click_asks_once_and_cancels_nothing(studio: Studio, page: Page) -> None:
+    studio.ask("a slow picture", "1024 × 1024")
+    page.dblclick("#generate")
+    studio.finished()
+    assert len(studio.kept()) == 1
+
+
+def test_who_goes_on_writing_loses_no_letter_and_cancels_nothing(studio: Studio, page: Page) -> None:
+    studio.ask("a slow", "1024 × 1024")
+    page.press("#prompt", "Control+Enter")
+    page.keyboard.type(" picture ")
+    studio.finished()
+    assert [one["prompt"] for one in studio.kept()] == ["a slow"]
+    assert page.input_value("#prompt") == "a slow picture "
+
+
 def test_who_waits_sees_the_place_in_the_queue(site: str, open_studio: Callable[..., Studio]) -> None:
     first, second = open_studio(site), open_studio(site)
     first.ask("a slow picture", "1024 × 1024")
@@ -134,6 +150,9 @@ def test_a_seed_is_drawn_kept_and_reused(studio: Studio, page: Page) -> None:
     page.get_by_text("Random", exact=True).click()
     studio.generate("a cat")
     assert studio.kept()[2]["seed"] != seed
+    page.focus("#seed")  # on the way to the button
+    studio.generate("a cat")
+    assert studio.kept()[3]["seed"] != studio.kept()[2]["seed"]
     page.get_by_role("button", name="Reuse seed").click()
     expect(page.get_by_label("Keep", exact=True)).to_be_checked()
 
@@ -201,6 +220,35 @@ def test_a_picture_that_the_browser_has_no_room_for_is_shown_and_listed(studio: 
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator("#thumbs button")).to_have_count(1)
     assert studio.kept() == []
+
+
+def test_a_browser_that_keeps_nothing_works_for_as_long_as_the_page_lasts(
+    site: str, open_studio: Callable[..., Studio]
+) -> None:
+    studio = open_studio(site)
+    studio.page.add_init_script(
+        """const refuse = { get() { throw new DOMException("blocked", "SecurityError"); } };
+        Object.defineProperty(window, "localStorage", refuse);
+        Object.defineProperty(IDBFactory.prototype, "open", refuse);"""
+    )
+    studio.go()
+    studio.generate("a dog")
+    expect(studio.page.locator("#thumbs button")).to_have_count(1)
+    studio.page.get_by_role("button", name=re.compile("Change to")).click()
+
+
+def test_words_with_a_picture_of_them_are_pasted_as_words(studio: Studio, page: Page) -> None:
+    page.focus("#prompt")
+    pasted = """() => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(8)], "cells.png", { type: "image/png" }));
+      data.setData("text/plain", "a dog");
+      data.setData("text/html", "<b>a dog</b>");
+      const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+      return document.querySelector("#prompt").dispatchEvent(event);
+    }"""
+    assert page.evaluate(pasted), "the browser was kept from pasting the words"
+    assert studio.names == []
 
 
 def test_what_is_left_out_of_the_references_is_said(

@@ -165,7 +165,7 @@ function seed([name], [rule]) {
     inputmode: "numeric",
     placeholder: "of the next picture",
     "aria-label": "Seed to keep",
-    onfocus: () => mode("keep"),
+    oninput: () => mode("keep"),
   });
   const radios = ["random", "keep"].map((value) =>
     el("input", { type: "radio", name: "seed-mode", value, checked: value === "random", onchange: () => mode(value) }),

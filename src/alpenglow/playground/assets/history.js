@@ -7,7 +7,12 @@ export class History {
   static async open() {
     const history = new History();
     history.database = await new Promise((resolve) => {
-      const asked = indexedDB.open("alpenglow", 1);
+      let asked;
+      try {
+        asked = indexedDB.open("alpenglow", 1);
+      } catch {
+        return resolve(null); // a browser that keeps nothing
+      }
       asked.onupgradeneeded = () => asked.result.createObjectStore(STORE, { keyPath: "id", autoIncrement: true });
       asked.onsuccess = () => resolve(asked.result);
       asked.onerror = () => resolve(null);

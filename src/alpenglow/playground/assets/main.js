@@ -4,6 +4,7 @@ import { showCode } from "./code.js";
 import { $, el } from "./dom.js";
 import { Form } from "./form.js";
 import { History, thumbnail } from "./history.js";
+import { keep, kept } from "./kept.js";
 import { References } from "./references.js";
 import * as server from "./server.js";
 import * as stage from "./stage.js";
@@ -21,10 +22,16 @@ let account,
   opened = start();
 wire();
 
+/** Whether the server is known; it is asked once more if it was not. */
+async function ready() {
+  if (!(await opened)) opened = start();
+  return opened;
+}
+
 /** Find out who asks and which models there are; whether that went well. */
 async function start() {
   drawHistory();
-  const draft = JSON.parse(localStorage.getItem(DRAFT) ?? "{}");
+  const draft = JSON.parse(kept(DRAFT) ?? "{}");
   try {
     account = await server.account();
     models = await server.models(account);
@@ -85,8 +92,7 @@ function asked() {
 }
 
 async function generate() {
-  if (!(await opened)) opened = start();
-  if (!(await opened) || working) return;
+  if (!(await ready()) || working) return;
   const request = asked();
   $("prompt").setAttribute("aria-invalid", String(!request.prompt));
   if (!request.prompt) {
@@ -101,7 +107,7 @@ async function generate() {
   if (matchMedia("(max-width: 56rem)").matches) $("stage").scrollIntoView({ behavior: "smooth" });
   try {
     const result = await server.run(account, request, (name, data) => tell[name]?.(data), working.signal);
-    await keep(request, result);
+    await finish(request, result);
   } catch (error) {
     if (error.name === "AbortError") back("Cancelled: nothing was made, and nothing is billed.");
     else if (error.wantsToken) {
@@ -115,7 +121,7 @@ async function generate() {
 }
 
 /** Show and keep what was made. */
-async function keep(request, { image, media_type: type, ...result }) {
+async function finish(request, { image, media_type: type, ...result }) {
   const blob = new Blob([Uint8Array.from(atob(image), (character) => character.charCodeAt(0))], { type });
   const { model, prompt, fields } = request;
   const [asked, sent] = [true, false].map((wanted) => fields.filter(([name]) => (name === "seed") === wanted));
@@ -143,8 +149,11 @@ function show(item) {
       ]),
     again: (item) => restore(item).then(generate, stage.fail),
     vary: (item) => restore(item, { without: "seed" }).then(generate, stage.fail),
-    seed: ({ seed }) => form.sawSeed(seed, true),
-    code: ({ request }) => code(request),
+    seed({ seed }) {
+      form.sawSeed(seed, true);
+      keepDraft();
+    },
+    code: async ({ request }) => (await ready()) && code(request),
     async remove({ id }) {
       await history.remove(id);
       current = undefined;
@@ -158,7 +167,7 @@ function show(item) {
 
 /** Fill the form as it was for `item`. */
 async function restore({ request }, { without } = {}) {
-  await opened;
+  await ready();
   if (models.some(({ name }) => name === request.model) && $("model").value !== request.model) {
     $("model").value = request.model;
     await choose();
@@ -218,17 +227,15 @@ function insert(name) {
 }
 
 function busy(on) {
-  $("generate").hidden = on;
-  $("cancel").hidden = !on;
-  if (on) $("cancel").focus();
-  else if (document.activeElement === document.body) $("generate").focus();
+  const [gone, come] = on ? [$("generate"), $("cancel")] : [$("cancel"), $("generate")];
+  const holder = document.activeElement;
+  [gone.hidden, come.hidden] = [true, false];
+  if ([gone, document.body].includes(holder) || $("actions").contains(holder)) come.focus(); // else it would be lost
 }
 
 function keepDraft() {
-  localStorage.setItem(
-    DRAFT,
-    JSON.stringify({ model: $("model").value, prompt: $("prompt").value, fields: form.read() }),
-  );
+  if (!form.controls.length) return; // there is nothing yet in place of what is kept
+  keep(DRAFT, JSON.stringify({ model: $("model").value, prompt: $("prompt").value, fields: form.read() }));
 }
 
 function code(request) {
@@ -247,20 +254,23 @@ function wire() {
     event.preventDefault();
     generate();
   });
-  $("cancel").addEventListener("click", () => working?.abort());
+  $("cancel").addEventListener("click", ({ detail }) => detail < 2 && working?.abort()); // not by a double click before
   $("model").addEventListener("change", () => choose().then(keepDraft, stage.fail));
   $("prompt").addEventListener("input", keepDraft);
-  $("code").addEventListener("click", async () => (await opened) && code(asked()));
+  $("code").addEventListener("click", async () => (await ready()) && code(asked()));
   $("forget").addEventListener("click", async () => {
     if (!confirm("Remove all pictures from this browser?")) return;
     await history.clear();
     current = undefined;
-    stage.rest();
+    if (!working) stage.rest();
     drawHistory();
+    $("stage").focus();
   });
   for (const button of document.querySelectorAll("[data-close]"))
     button.addEventListener("click", () => button.closest("dialog").close());
-  $("token-form").addEventListener("submit", () => {
+  $("token-form").addEventListener("submit", (event) => {
+    event.preventDefault(); // else it would close after it was opened again
+    $("token-dialog").close();
     server.keepToken($("token").value.trim());
     opened = start();
   });

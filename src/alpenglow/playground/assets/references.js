@@ -90,9 +90,12 @@ export class References {
     $("file").addEventListener("change", ({ target }) => {
       this.add(target.files);
       target.value = "";
+      ($("slots").querySelector(".add") ?? [...$("slots").querySelectorAll(".take")].at(-1)).focus();
     });
     addEventListener("paste", (event) => {
-      const files = [...(event.clipboardData?.files ?? [])];
+      const { files: brought = [], types = [] } = event.clipboardData ?? {};
+      if (types.includes("text/plain") && types.includes("text/html")) return; // words, and an office's picture of them
+      const files = [...brought];
       if (!files.some((file) => file.type.startsWith("image/"))) return;
       event.preventDefault();
       this.add(files);

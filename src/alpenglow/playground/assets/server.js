@@ -1,10 +1,12 @@
 // The server as the page sees it: who is asked, models, schemas, a run that is watched. Every request goes to our origin.
 
+import { keep, kept } from "./kept.js";
+
 const KEY = "alpenglow-token";
 const API = "/client/v4/accounts";
 
-export const token = () => localStorage.getItem(KEY);
-export const keepToken = (value) => (value ? localStorage.setItem(KEY, value) : localStorage.removeItem(KEY));
+export const token = () => kept(KEY);
+export const keepToken = (value) => keep(KEY, value || null);
 
 /** What the server, or the way to it, had to say instead of an answer. `code` is Cloudflare's, or a name of ours. */
 export class Refusal extends Error {
@@ -61,7 +63,12 @@ export async function fields(account, model) {
 export async function run(account, request, tell, signal) {
   const body = new FormData();
   for (const [name, value] of request.fields) body.append(name, value);
-  request.references.forEach(({ blob, name }, at) => body.append(`input_image_${at}`, blob, name));
+  for (const [at, { blob, name }] of request.references.entries()) {
+    const bytes = await blob.arrayBuffer().catch(() => {
+      throw new Refusal("changed", `${name} cannot be read any more.`); // browsers do not send a file that has changed
+    });
+    body.append(`input_image_${at}`, new Blob([bytes], { type: blob.type }), name);
+  }
   const response = await answer(`${API}/${account}/ai/stream/${request.model}`, { method: "POST", body, signal });
   for await (const [name, data] of events(response.body)) {
     if (name === "result") return data;
@@ -72,6 +79,7 @@ export async function run(account, request, tell, signal) {
 }
 
 async function answer(path, options = {}) {
+  if (/[^\x20-\x7e]/.test(token() ?? "")) throw new Refusal(6003, "The token has a character that no header carries.");
   const headers = token() ? { authorization: `Bearer ${token()}` } : {};
   const response = await fetch(path, { ...options, headers }).catch((error) => {
     if (error.name === "AbortError") throw error;

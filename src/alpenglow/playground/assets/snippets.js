@@ -20,9 +20,9 @@ const runUrl = (request, server) => `${server.origin}/client/v4/accounts/${serve
 
 function curl(request, server) {
   const bearer = server.secured ? '"Authorization: Bearer $ALPENGLOW_TOKEN"' : "'Authorization: Bearer anything'";
-  // --form reads files where a value begins with @ or <, and options behind a semicolon; --form-string takes it as it is.
+  // --form reads files behind @ or <, a form within the form behind (, options behind a semicolon; --form-string none.
   const field = ([name, value]) =>
-    `${/^[@<]|[;"\\]/.test(value) ? "--form-string" : "--form"} ${shell(`${name}=${value}`)}`;
+    `${/^[@<(]|[;"\\]/.test(value) ? "--form-string" : "--form"} ${shell(`${name}=${value}`)}`;
   return [
     "curl --request POST",
     `--url ${shell(runUrl(request, server))}`,

@@ -1,6 +1,10 @@
 // The theme, before anything is painted: the system's, until somebody chooses another.
-const chosen = localStorage.getItem("alpenglow-theme");
-if (chosen) document.documentElement.dataset.theme = chosen;
+try {
+  const chosen = localStorage.getItem("alpenglow-theme");
+  if (chosen) document.documentElement.dataset.theme = chosen;
+} catch {
+  // A browser that keeps nothing: then it is the system's.
+}
 
 addEventListener("DOMContentLoaded", () => {
   const root = document.documentElement;
@@ -11,7 +15,11 @@ addEventListener("DOMContentLoaded", () => {
   name();
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    localStorage.setItem("alpenglow-theme", root.dataset.theme);
     name();
+    try {
+      localStorage.setItem("alpenglow-theme", root.dataset.theme);
+    } catch {
+      // Until the next page, then.
+    }
   });
 });

@@ -16,6 +16,7 @@ const WORDS = {
     "Set a token on the server, or list the page's origin in ALPENGLOW_CORS_ORIGINS.",
   ],
   10000: ["The token is not accepted here.", "Enter another one."],
+  changed: ["A reference has changed on the disk.", "Remove it and add it again."],
   unreachable: ["The server cannot be reached.", "Is it still running?"],
   broken: ["The connection ended before the picture was there.", "Is the server still running?"],
 };
