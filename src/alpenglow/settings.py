@@ -83,7 +83,9 @@ class Settings(BaseSettings):
         None, ge=0, description="Kept prompt embeddings and references, for each model; unset lets the model choose."
     )
     threads: int | None = Field(None, ge=1, description="Threads of the arithmetic on a CPU; unset lets torch choose.")
-    max_batch_tokens: int = Field(16_384, ge=1, description="Tokens of all pictures that one forward may hold.")
+    max_batch_tokens: int | None = Field(
+        None, ge=1, description="Tokens of all pictures that one forward may hold; unset is 1024 on a CPU, else 16384."
+    )
     max_queued: int = Field(
         256,
         ge=0,

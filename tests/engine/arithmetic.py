@@ -1,6 +1,6 @@
 """A pipeline whose networks are a line of arithmetic: what the loop does can be counted, and pictures compared.
 
-It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, cost, warm_up.
+It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, tokens, cost, check_device, warm_up.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,7 @@ class ArithmeticPipeline:
     decoded: list[int] = field(default_factory=list)
     previewed: list[int] = field(default_factory=list)
     warm: bool = False
+    lost: bool = False
     plan: str = "arithmetic"
     known: set[str] = field(default_factory=set)
 
@@ -52,8 +53,15 @@ class ArithmeticPipeline:
     def cache_status(self) -> CacheStatus:
         return CacheStatus(bytes=len(self.known))
 
+    def check_device(self) -> None:
+        if self.lost:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def tokens(self, request: GenerationRequest) -> int:
+        return request.height * request.width // 256
+
     def cost(self, request: GenerationRequest) -> int:
-        return self._tokens(request) * STEPS
+        return self.tokens(request) * STEPS
 
     def prepare(self, request: GenerationRequest) -> ArithmeticSample:
         if request.prompt == "fail to prepare":
@@ -64,7 +72,7 @@ class ArithmeticPipeline:
         seconds = {} if request.prompt in self.known else {"text_encoder": 1e-9}
         self.known.add(request.prompt)
         key = request.height, request.width
-        return ArithmeticSample(request, latents, key, self._tokens(request), seconds=seconds)
+        return ArithmeticSample(request, latents, key, self.tokens(request), seconds=seconds)
 
     def advance(self, samples: Sequence[ArithmeticSample]) -> None:
         if self.gate is not None:
@@ -85,10 +93,6 @@ class ArithmeticPipeline:
         if sample.request.prompt == "fail to decode":
             raise RuntimeError("decode")
         return picture(sample.latents)
-
-    @staticmethod
-    def _tokens(request: GenerationRequest) -> int:
-        return request.height * request.width // 256
 
 
 def picture(latents: np.ndarray) -> RGB:

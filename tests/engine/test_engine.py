@@ -92,8 +92,8 @@ def test_who_waits_is_told_how_many_came_before(pipeline):
         engine.submit(ask(seed), progress.append)
     run_dry(engine)
     assert [p.ahead for p in told[0]] == [0] * (STEPS + 1)
-    assert [p.ahead for p in told[1] if p.step == 0] == [0, 1]  # prepared, then behind one
-    assert [p.ahead for p in told[2] if p.step == 0] == [0, 2, 1]
+    assert [p.ahead for p in told[1] if p.step == 0] == [1, 0]  # behind one, then prepared
+    assert [p.ahead for p in told[2] if p.step == 0] == [2, 1, 0]
     assert all(p.ahead == 0 for progress in told.values() for p in progress if p.step)
 
 
@@ -183,6 +183,19 @@ def test_a_failed_forward_fails_its_batch_and_no_one_else(pipeline, caplog):
     assert elsewhere.result().seed == 2
     assert "RuntimeError: advance" in caplog.text
     assert pipeline.decoded == [2]
+
+
+def test_a_lost_device_is_the_engines_end(pipeline, caplog):
+    engine = loaded(pipeline)
+    bad, other = engine.submit(ask(0, "fail to denoise")), engine.submit(ask(1, width=512))
+    pipeline.lost = True
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        run_dry(engine)
+    with pytest.raises(EngineFailure, match="denoise"):
+        bad.result()
+    engine.close()
+    with pytest.raises(EngineClosed):
+        other.result()
 
 
 def test_our_own_errors_reach_the_caller_as_they_are(pipeline):

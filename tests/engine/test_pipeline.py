@@ -263,6 +263,16 @@ class TestPictures:
         assert first.tobytes() == picture(pipeline, request).tobytes() == picture(again, request).tobytes()
         assert first.tobytes() != picture(pipeline, ask(seed=6, references=REFERENCES[:2])).tobytes()
 
+    @pytest.mark.parametrize("row", [ROW, KV], ids=["plain", "kv"])
+    def test_what_is_compiled_is_warmed_up_for_one_and_for_two(self, pipeline, row, monkeypatch) -> None:
+        ours = Pipeline(row, pipeline.networks, plan=replace(pipeline.plan, compile=True))
+        seen, advance = [], ours.advance
+        monkeypatch.setattr(ours, "advance", lambda samples: (seen.append(len(samples)), advance(samples)))
+        monkeypatch.setattr("alpenglow.engine.pipeline.COMMON_SIZES", ((512, 256), (256, 256)))
+        ours.warm_up()
+        assert (set(seen), seen[-1]) == ({1, 2}, 2)
+        assert seen.count(2) == (2 if row.kv else 1)
+
     def test_a_size_off_the_grid_is_the_centre_of_the_next_larger(self, pipeline) -> None:
         small, large = picture(pipeline, ask(width=300, height=272)), picture(pipeline, ask(width=320, height=320))
         assert small.shape == (272, 288, 3)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpenglow.engine.device import batch_tokens
 from alpenglow.engine.job import Job
 from alpenglow.engine.scheduler import Limits, Scheduler
 from alpenglow.errors import Overloaded
@@ -24,8 +26,8 @@ class Sample:
         return self.step == self.steps
 
 
-def job(sample=None, cost=400):
-    return Job(GenerationRequest("demo", "a dog"), None, cost, sample=sample)
+def job(sample=None, cost=400, tokens=100):
+    return Job(GenerationRequest("demo", "a dog"), None, sample.tokens if sample else tokens, cost, sample=sample)
 
 
 def scheduler(*jobs, **limits):
@@ -71,6 +73,17 @@ def test_only_the_window_is_prepared():
     assert queue.admit() == [jobs[2]]
 
 
+def test_only_those_are_prepared_for_whom_a_forward_may_have_room():
+    jobs = [job() for _ in range(5)]
+    queue = scheduler(*jobs, max_batch_tokens=250)
+    assert queue.admit() == jobs[:3]
+    for each in jobs[:3]:
+        each.sample = Sample()
+    assert queue.admit() == []
+    queue.remove(jobs[0].future)
+    assert queue.admit() == [jobs[3]]
+
+
 def test_unprepared_jobs_are_not_scheduled():
     queue = scheduler(job(), job())
     assert queue.schedule() == []
@@ -86,7 +99,8 @@ def test_too_many_jobs_are_turned_away_and_nothing_changes():
 
 def test_too_much_predicted_work_is_turned_away_until_some_leaves():
     first, second = job(cost=600), job(cost=600)
-    queue = scheduler(first, max_work=1000)
+    queue = scheduler(first, max_seconds=10)
+    queue.observe(100, 1.0)
     with pytest.raises(Overloaded):
         queue.add(second)
     queue.remove(first.future)
@@ -96,7 +110,8 @@ def test_too_much_predicted_work_is_turned_away_until_some_leaves():
 
 def test_work_that_is_done_is_not_counted():
     half = job(Sample(steps=4, step=2), cost=800)
-    queue = scheduler(half, max_work=1000)
+    queue = scheduler(half, max_seconds=10)
+    queue.observe(100, 1.0)
     assert queue.work == 400
     queue.add(job(cost=600))
 
@@ -117,17 +132,56 @@ def test_the_pace_of_late_predicts_seconds():
 
 
 def test_one_job_is_welcome_whatever_its_size():
-    giant = job(cost=10**9)
-    assert list(scheduler(giant, max_work=1)) == [giant]
+    giant, queue = job(cost=10**9), scheduler(max_seconds=1)
+    queue.observe(100, 1.0)
+    queue.add(giant)
+    assert list(queue) == [giant]
 
 
 def test_removing_twice_frees_the_work_once():
     gone, stays = job(cost=500), job(cost=500)
-    queue = scheduler(gone, stays, max_work=1000)
+    queue = scheduler(gone, stays, max_seconds=10)
+    queue.observe(100, 1.0)
     queue.remove(gone.future)
     queue.remove(gone.future)
     with pytest.raises(Overloaded):
         queue.add(job(cost=501))
+
+
+def answered(budget, callers=3, hours=4, timeout=600.0):
+    """How many pictures are made and how many come too late, where every one in a forward takes a minute: of callers
+    who ask again as soon as they are answered or late, and ten seconds after they are refused.
+    """
+    queue, now = scheduler(max_batch_tokens=budget, max_seconds=timeout), 0.0
+    idle, asked, made, late = [float(at) for at in range(callers)], {}, 0, 0
+    while now < 3600 * hours:
+        for at in [at for at in idle if at <= now]:
+            idle.remove(at)
+            try:
+                queue.add(newcomer := job(cost=4 * 768, tokens=768))
+                asked[newcomer] = now
+            except Overloaded:
+                idle.append(now + 10)
+        began = now
+        for each in queue.admit():
+            each.sample, now = Sample(tokens=768), now + 25
+        batch = queue.schedule()
+        now += 60 * len(batch) or 10
+        for each in batch:
+            each.sample.step += 1
+        queue.observe(768 * len(batch), now - began)
+        for each in [each for each in asked if now - asked[each] > timeout or each.denoised]:
+            made, late = (made, late + 1) if now - asked.pop(each) > timeout else (made + 1, late)
+            queue.remove(each.future)
+            idle.append(now)
+    return made, late
+
+
+def test_riders_would_make_everybody_late_where_a_forward_takes_as_long_as_its_tokens():
+    made, late = answered(batch_tokens(torch.device("cpu")))
+    assert made > 40
+    assert late <= 1  # who came before any pace was known
+    assert answered(16_384)[0] <= 1
 
 
 arrivals = st.lists(

@@ -63,15 +63,17 @@ def open_ledger(url: str | None, config: Path | None) -> Ledger:
 def open_engine(settings: Settings) -> tuple[Engine, Loader]:
     """The engine that the settings describe, and what to start it with."""
     from alpenglow.engine.assemble import assemble
+    from alpenglow.engine.device import batch_tokens, device_named
     from alpenglow.engine.scheduler import Limits
     from alpenglow.settings import set_up_torch
 
     set_up_torch()
+    device = device_named(settings.device)
     return assemble(
         settings.models,
         settings.models_dir,
         Limits(
-            max_batch_tokens=1 if settings.solo else settings.max_batch_tokens,
+            max_batch_tokens=1 if settings.solo else settings.max_batch_tokens or batch_tokens(device),
             max_queued=settings.max_queued,
             max_seconds=settings.request_timeout_seconds,
         ),

@@ -95,6 +95,11 @@ def memory(device: torch.device) -> tuple[int, int]:
     return int(lines["MemAvailable"].split()[0]) * 1024, total
 
 
+def batch_tokens(device: torch.device) -> int:
+    """Tokens from which on a forward takes as long as its tokens: more riders would only make the oldest wait."""
+    return 1_024 if device.type == "cpu" else 16_384
+
+
 def wait_for(device: torch.device) -> None:
     """Return once all that was asked of the device is done."""
     if device.type == "cuda":

@@ -78,7 +78,7 @@ class Engine:
             if card is None:
                 raise UnknownModel(request.model)
             pipeline = self._pipelines[card.answered_by]
-            job = Job(request, pipeline, pipeline.cost(request), on_progress)
+            job = Job(request, pipeline, pipeline.tokens(request), pipeline.cost(request), on_progress)
             self._scheduler.add(job)
             self._changed.notify_all()
         job.future.add_done_callback(self._leave)
@@ -171,6 +171,7 @@ class Engine:
             job.sample = job.pipeline.prepare(job.request)
             job.seconds |= job.sample.seconds
         with self._phase("report", [job]):
+            job.ahead = 0  # unless there is no room yet, as it is told next
             job.report()
 
     def _advance(self, batch: Sequence[Job]) -> None:
@@ -199,7 +200,9 @@ class Engine:
 
     @contextmanager
     def _phase(self, name: str, jobs: Sequence[Job]) -> Iterator[None]:
-        """Charge the time to these jobs. What is raised inside fails them and nobody else; the loop goes on."""
+        """Charge the time to these jobs. What is raised inside fails them and nobody else; the loop goes on, unless the
+        device is lost: then no picture can be made any more, and whoever runs the engine has to know.
+        """
         began = perf_counter()
         try:
             yield
@@ -209,6 +212,7 @@ class Engine:
             log.exception("failed to %s", name)
             # Not chained: a traceback would keep the tensors of its frames alive for as long as the caller keeps it.
             self._fail(jobs, EngineFailure(f"The engine failed to {name} this picture."))
+            jobs[0].pipeline.check_device()
         finally:
             for job in jobs:
                 job.seconds[name] = job.seconds.get(name, 0.0) + perf_counter() - began

@@ -18,13 +18,14 @@ if TYPE_CHECKING:  # the loop and its tests run without torch
 class Job:
     """A request, the future that its caller holds, and what is known of it so far.
 
-    `cost` is the predicted work in tokens x steps. `sample` is None until the pipeline has prepared it. `ahead` is how
-    many jobs it waits for, as its caller was last told. `seconds` are wall seconds by phase;
-    on a device that computes behind the host's back they fall to the phase that waits for it.
+    `tokens` are those of one forward, `cost` is the predicted work in tokens x steps. `sample` is None until the
+    pipeline has prepared it. `ahead` is how many jobs it waits for, as its caller was last told. `seconds` are wall
+    seconds by phase; on a device that computes behind the host's back they fall to the phase that waits for it.
     """
 
     request: GenerationRequest
     pipeline: Pipeline
+    tokens: int
     cost: int
     on_progress: OnProgress | None = None
     future: Future[GenerationResult] = field(default_factory=Future)

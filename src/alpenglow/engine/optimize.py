@@ -130,8 +130,17 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
     return networks
 
 
+VERSIONS = 64
+"""How often a function may be compiled: the demo's decoder alone has eleven widths of resnets."""
+
+
 def compile_networks(networks: Networks) -> None:
     """Transformer, text encoder and decoder; the encoder's references are small and come from the cache if they can."""
+    from torch._dynamo import config
+
+    # A function's versions are counted by process: the resnets of all decoders share one, which has one for each width.
+    # What is over the limit would run as it is, for good.
+    config.recompile_limit = max(VERSIONS, config.recompile_limit)
     for block in (*networks.transformer.double_blocks, *networks.transformer.single_blocks):
         # Blocks of a kind share their code and sizes are symbols: two compilations, whatever depth and sizes.
         block.compile(dynamic=True)

@@ -7,13 +7,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
 from alpenglow.engine.conditioning import Conditioning, Seconds, joined
-from alpenglow.engine.device import device_named, make_current
+from alpenglow.engine.device import device_named, make_current, wait_for
 from alpenglow.engine.graphs import GraphedTransformer, on_cuda
 from alpenglow.engine.offload import Offload
 from alpenglow.engine.optimize import OptimizationPlan, choose, optimize
@@ -165,19 +166,40 @@ class Pipeline:
             sample = self.prepare(GenerationRequest(self.row.name, "", width, height, seed=0))
             self.advance([sample])
             self.decode(sample)
+        if self.plan.compile:
+            self._meet()
+
+    def _meet(self) -> None:
+        """Compile for several rows, too, which is done apart from one: better now than when two callers meet."""
+        grey = np.full((272, 336, 3), 128, np.uint8)
+        for references in ((), (grey,)) if self.row.kv else ((),):
+            pair = [
+                self.prepare(GenerationRequest(self.row.name, "", *COMPILED_SIZE, seed=seed, references=references))
+                for seed in (0, 1)
+            ]
+            if references:
+                self.advance(pair[:1])
+            self.advance(pair)
 
     def cache_status(self) -> CacheStatus:
         """What was found of earlier requests."""
         cache = self.conditioning.cache
         return CacheStatus(cache.hits, cache.misses, cache.bytes)
 
-    def cost(self, request: GenerationRequest) -> int:
-        """Tokens x steps of a request, known before any work."""
+    def check_device(self) -> None:
+        """Raise what the device is lost with, if it is: after some faults CUDA answers every call of the process so."""
+        wait_for(self.device)
+
+    def tokens(self, request: GenerationRequest) -> int:
+        """How many of a request one forward holds: text, image and references."""
         height, width = self._grid(request)
         references = sum(h * w for h, w in map(self.conditioning.grid_of, request.references))
+        return self.row.architecture.max_text_tokens + height * width + references
+
+    def cost(self, request: GenerationRequest) -> int:
+        """Tokens x steps of a request, known before any work."""
         passes = 2 if self._is_guided(request) and self.row.guidance == "two_pass" else 1
-        text = self.row.architecture.max_text_tokens
-        return (text + height * width + references) * self.row.steps * passes
+        return self.tokens(request) * self.row.steps * passes
 
     @torch.inference_mode()
     def prepare(self, request: GenerationRequest) -> Sample:

@@ -19,8 +19,8 @@ FADE = 0.9
 class Scheduler:
     """Jobs in order of arrival. The oldest is in every batch; jobs of its shape ride along while there is room.
 
-    So nobody starves: a job waits for those before it and for no one else, and riders only ever gain.
-    The oldest `max_prepared` jobs are the window: they alone may hold memory on the device.
+    So nobody starves: a job waits for those before it, and for riders only as far as these make forwards longer, which
+    the budget of tokens bounds. The oldest `max_prepared` jobs are the window: they alone may hold device memory.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -31,8 +31,7 @@ class Scheduler:
     def add(self, job: Job) -> None:
         """Take a job in, or raise Overloaded and leave everything as it was. No work is too much for an idle engine."""
         full = len(self._jobs) >= self.limits.max_prepared + self.limits.max_queued
-        work = self.work + job.cost
-        late = work > self.limits.max_work or self.seconds(work) > self.limits.max_seconds
+        late = self.seconds(self.work + job.cost) > self.limits.max_seconds
         if full or (self._jobs and late):
             raise Overloaded("Capacity temporarily exceeded, please try again.")
         self._jobs[job.future] = job
@@ -55,8 +54,18 @@ class Scheduler:
         self._done, self._seconds = self._done * FADE + work, self._seconds * FADE + seconds
 
     def admit(self) -> list[Job]:
-        """The jobs of the window that are yet to be prepared, oldest first."""
-        return [job for job in self._window() if job.sample is None]
+        """The jobs that are yet to be prepared and for whom the next forward may have room, oldest first.
+
+        Others would have those before them wait while they are prepared, and would hold memory meanwhile.
+        """
+        joining, room = [], self.limits.max_batch_tokens
+        for job in self._window():
+            if room <= 0:
+                break
+            room -= job.tokens
+            if job.sample is None:
+                joining.append(job)
+        return joining
 
     def schedule(self) -> list[Job]:
         """The prepared jobs that share the next forward, oldest first; empty when there are none."""
@@ -102,13 +111,11 @@ class Limits:
 
     `max_batch_tokens` is what one forward may hold; the oldest job runs whatever its size, so 1 means solo: one job
     at a time, whose picture then never depends on its neighbours' rounding. `max_prepared` bounds the jobs that hold
-    device memory, `max_queued` those that wait beyond them with their references, `max_work` the predicted tokens x
-    steps of all, and `max_seconds` the time that these are predicted to take: who cannot be answered by then is better
-    told so at once.
+    device memory, `max_queued` those that wait beyond them with their references, and `max_seconds` the time that all
+    are predicted to take: who cannot be answered by then is better told so at once.
     """
 
     max_batch_tokens: int = 16_384
     max_prepared: int = 16
     max_queued: int = 256
-    max_work: int = 16_000_000
     max_seconds: float = math.inf
