@@ -124,7 +124,9 @@ class ImagesReader:
 
     async def _fields(self, request: Request) -> dict[str, object]:
         fields = await read_fields(request.headers, request.stream(), self._limits)
-        images = {name: [_linked(one) for one in _listed(fields[name])] for name in IMAGES if name in fields}
+        images = {
+            name: [_linked(one) for one in _listed(fields[name])] for name in IMAGES if fields.get(name) is not None
+        }
         fields = {**fields, **images}
         self._limits.check_texts(fields)
         return {name: value for name, value in fields.items() if value is not None}
