@@ -78,13 +78,19 @@ def test_a_server_that_cannot_start_is_noticed():
         pass
 
 
-def test_a_port_that_is_taken_is_refused_before_anything_is_loaded(alpenglow):
+def test_a_port_that_is_taken_is_refused_before_anything_is_loaded(alpenglow, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         code, _, err = alpenglow("serve", "--port", port, "--model", "klein-9b")
         assert (code, err.strip()) == (1, f"Something listens on 127.0.0.1:{port} already: choose another --port.")
-    check_free("127.0.0.1", port)
-    check_free("localhost", 0)
+        check_free("::", 0)
+    for host in ("127.0.0.1", "localhost", ""):
+        check_free(host, port)
+
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(SettingsError, match=r"There is no host nowhere\.invalid here"):
         check_free("nowhere.invalid", port)
 

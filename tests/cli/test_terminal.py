@@ -154,9 +154,12 @@ def test_usage_draws_bars_on_a_terminal_alone(alpenglow, tmp_path):
 
 def test_no_id_and_no_sum_is_cut_on_a_narrow_terminal(alpenglow, tmp_path):
     ledger = ["--ledger", f"sqlite:///{tmp_path / 'ledger.db'}"]
-    account = alpenglow("accounts", "create", "a[/b]", "--daily-neurons", "123456789", *ledger)[1].strip()
+    account = alpenglow("accounts", "create", "a[/b] :rocket:", "--daily-neurons", "123456789", *ledger)[1].strip()
     token = json.loads(alpenglow("tokens", "create", account, "--name", "[red]", "--json", *ledger)[1])
-    for command, whole in (("accounts", [account, "a[/b]", "123,456,789"]), ("tokens", [token["id"], "[red]"])):
+    for command, whole in (
+        ("accounts", [account, "a[/b] :rocket:", "123,456,789"]),
+        ("tokens", [token["id"], "[red]"]),
+    ):
         with terminal(command, "list", *ledger, COLUMNS="60") as shown:
             text = shown.read()
         assert all(cell in text for cell in whole)

@@ -76,12 +76,17 @@ def test_only_the_window_is_prepared():
 def test_only_those_are_prepared_for_whom_a_forward_may_have_room():
     jobs = [job() for _ in range(5)]
     queue = scheduler(*jobs, max_batch_tokens=250)
-    assert queue.admit() == jobs[:3]
-    for each in jobs[:3]:
+    assert queue.admit() == jobs[:2]
+    for each in jobs[:2]:
         each.sample = Sample()
     assert queue.admit() == []
     queue.remove(jobs[0].future)
-    assert queue.admit() == [jobs[3]]
+    assert queue.admit() == [jobs[2]]
+
+
+def test_other_shapes_take_no_room_from_riders():
+    square, wide, larger, another = job(), job(tokens=200), job(tokens=300), job()
+    assert scheduler(square, wide, larger, another, max_batch_tokens=250).admit() == [square, another]
 
 
 def test_unprepared_jobs_are_not_scheduled():

@@ -93,6 +93,19 @@ def test_requests_a_minute_hold_where_clocks_differ(ledger, url, clock):
                 next(books).reserve(asked, "here", 60)
 
 
+def test_a_clock_that_was_ahead_locks_nobody_out(ledger, clock):
+    asked = order(ledger, "team")
+    ledger.access.limit_account("team", None, 2)
+    clock.now += 7200
+    for _ in range(2):
+        ledger.books.reserve(asked, "here", 60)
+    clock.now -= 7200
+    for _ in range(2):
+        ledger.books.reserve(asked, "here", 60)
+    with pytest.raises(RateLimited):
+        ledger.books.reserve(asked, "here", 60)
+
+
 def test_a_start_voids_what_this_server_had_reserved_and_nobody_elses(ledger, clock):
     asked = order(ledger, "team")
     lost = [ledger.books.reserve(asked, "here", 60) for _ in range(2)]

@@ -85,12 +85,13 @@ class Board:
         root = logging.getLogger()
         before, root.handlers = root.handlers, [handler]
         # uvicorn passes SIGTERM on once it has shut down: unwinding then shows the cursor again.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        ending = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         try:
             with Live(get_renderable=self.table, console=console, refresh_per_second=2, transient=True):
                 yield
         finally:
             root.handlers = before
+            signal.signal(signal.SIGTERM, ending)
 
 
 def memory() -> str:
@@ -99,7 +100,5 @@ def memory() -> str:
         import resource
     except ImportError:  # Windows
         return ""
-    import sys
-
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB"

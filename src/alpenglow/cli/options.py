@@ -45,7 +45,7 @@ def print_table(table: Table) -> None:
 
     Cells say what they say: what somebody called an account or a token is no markup.
     """
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     needed = console.measure(table, options=console.options.update(width=WIDE)).maximum
     console.width = max(console.width, needed) if sys.stdout.isatty() else needed
     console.print(table)

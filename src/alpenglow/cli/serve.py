@@ -107,17 +107,19 @@ def check_free(host: str, port: int) -> None:
     if os.name == "nt":  # there a port that is taken can be bound again
         return
     try:
-        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise SettingsError(f"There is no host {host} here: {error.strerror}") from None
     for family, kind, _, _, address in places:
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: a port just left is free
-            try:
+        try:
+            with socket.socket(family, kind) as probe:  # set up as asyncio does it
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind(address)
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise SettingsError(f"Something listens on {host}:{port} already: choose another --port.") from None
+        except OSError as error:  # others are the server's to tell
+            if error.errno == errno.EADDRINUSE:
+                raise SettingsError(f"Something listens on {host}:{port} already: choose another --port.") from None
 
 
 def _listen(settings: Settings) -> None:

@@ -166,7 +166,7 @@ class Pipeline:
             sample = self.prepare(GenerationRequest(self.row.name, "", width, height, seed=0))
             self.advance([sample])
             self.decode(sample)
-        if self.plan.compile:
+        if self.plan.compile and not self.tiled:  # what is offloaded is not compiled
             self._meet()
 
     def _meet(self) -> None:

@@ -58,10 +58,12 @@ class Scheduler:
 
         Others would have those before them wait while they are prepared, and would hold memory meanwhile.
         """
-        joining, room = [], self.limits.max_batch_tokens
+        joining: list[Job] = []
+        oldest, room = None, self.limits.max_batch_tokens
         for job in self._window():
-            if room <= 0:
-                break
+            oldest = oldest or job
+            if job is not oldest and (job.tokens != oldest.tokens or job.tokens > room):
+                continue  # of another shape, or too much
             room -= job.tokens
             if job.sample is None:
                 joining.append(job)

@@ -34,6 +34,9 @@ from alpenglow.ledger.schema import ACCOUNTS, CHARGES, DAYS, OPEN
 MICRO = 1_000_000
 """Amounts in a neuron."""
 
+CLOCKS_DIFFER = 2
+"""Minutes at most, between servers that share a ledger."""
+
 Grouping = Literal["day", "model", "account"]
 
 
@@ -186,7 +189,8 @@ def _spend(connection: Connection, order: Order, day: date, minute: int) -> None
     limits = select(ACCOUNTS.c.daily_allocation, ACCOUNTS.c.requests_per_minute).where(ACCOUNTS.c.id == order.account)
     allocation, per_minute = connection.execute(limits).one()
     ours = (DAYS.c.account_id == order.account) & (DAYS.c.day == day)
-    begins = DAYS.c.minute < minute  # who comes late, or has a slow clock, counts in the minute that has begun
+    # Who has a slow clock counts in the minute that has begun; one far ahead is of a clock that was wrong.
+    begins = or_(DAYS.c.minute < minute, DAYS.c.minute > minute + CLOCKS_DIFFER)
     affordable: ColumnElement[bool] = true()
     in_time: ColumnElement[bool] = true()
     if allocation is not None:

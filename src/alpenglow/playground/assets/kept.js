@@ -4,7 +4,7 @@ const memory = new Map();
 
 export function kept(name) {
   try {
-    return localStorage.getItem(name) ?? memory.get(name) ?? null;
+    return memory.get(name) ?? localStorage.getItem(name);
   } catch {
     return memory.get(name) ?? null;
   }

@@ -147,8 +147,8 @@ function show(item) {
       references.add([
         new File([blob], `alpenglow-${seed}.${blob.type.split("/")[1].replace("jpeg", "jpg")}`, { type: blob.type }),
       ]),
-    again: (item) => restore(item).then(generate, stage.fail),
-    vary: (item) => restore(item, { without: "seed" }).then(generate, stage.fail),
+    again: (item) => restore(item).then((done) => done && generate(), stage.fail),
+    vary: (item) => restore(item, { without: "seed" }).then((done) => done && generate(), stage.fail),
     seed({ seed }) {
       form.sawSeed(seed, true);
       keepDraft();
@@ -165,9 +165,9 @@ function show(item) {
   markCurrent();
 }
 
-/** Fill the form as it was for `item`. */
+/** Fill the form as it was for `item`; whether there is a form. */
 async function restore({ request }, { without } = {}) {
-  await ready();
+  if (!(await ready())) return false;
   if (models.some(({ name }) => name === request.model) && $("model").value !== request.model) {
     $("model").value = request.model;
     await choose();
@@ -176,6 +176,7 @@ async function restore({ request }, { without } = {}) {
   form.write(new Map(request.fields.filter(([name]) => name !== without)));
   references.set(request.references);
   keepDraft();
+  return true;
 }
 
 function back(said) {
@@ -230,7 +231,8 @@ function busy(on) {
   const [gone, come] = on ? [$("generate"), $("cancel")] : [$("cancel"), $("generate")];
   const holder = document.activeElement;
   [gone.hidden, come.hidden] = [true, false];
-  if ([gone, document.body].includes(holder) || $("actions").contains(holder)) come.focus(); // else it would be lost
+  // Focus on what goes would be lost.
+  if ([gone, document.body].includes(holder) || (on && $("actions").contains(holder))) come.focus();
 }
 
 function keepDraft() {
