@@ -179,6 +179,8 @@ def test_a_timed_run_ends_with_its_minutes_and_begins_anew(tmp_path):
     assert over == sorted(over)
     assert over[0] < 0.1
     assert over[-1] == 1
+    run.save(nn.Identity(), torch.optim.SGD([torch.zeros(1)]), Average(nn.Identity(), 0.9), len(steps))
+    assert (tmp_path / "state.pt").read_bytes() == b"of another run"  # which a run by steps resumes from
 
 
 def test_a_resumed_run_goes_on_with_the_rates_of_its_own_optimizer(tmp_path):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from alpenglow.catalogue import find
 from alpenglow.training import meanings, wordnet
 from alpenglow.training.batches import encoded
 from alpenglow.training.common_words import common_words
 from alpenglow.training.examples import KINDS, TAUGHT, Sampler
 from alpenglow.training.fit_words import (
+    FRAMES,
     PROBES,
     WordsPlan,
     begin_words,
@@ -24,7 +26,7 @@ from alpenglow.training.fit_words import (
 from alpenglow.training.names import countable, everyday_words, plural
 from alpenglow.training.run import Run
 from alpenglow.training.vocabulary import added_words
-from alpenglow.training.wordings import LINKS, MEASURES, TELLING, Fillers, Rewriter, fillers, things_in
+from alpenglow.training.wordings import LINKS, MEASURES, TELLING, Fillers, Rewriter, fillers, linked_by, things_in
 from alpenglow.training.wordnet import adjectives, picturable_nouns
 
 
@@ -140,7 +142,7 @@ def test_what_is_said_for_a_thing_anyway_means_that_thing(taught, nouns):
 
 def test_adjectives_are_no_words_for_a_thing(few, nouns):
     asked = {noun: nouns[noun] for noun in ("corgi", "sidewalk", "kitten")}
-    known = {"corgi": "dog", "dogs": "dog", "kitten": "cat", "cats": "cat", "rockets": "rocket"}
+    known = {"corgi": "dog", "dogs": "dog", "kitten": "cat", "kitty": "cat", "cats": "cat", "rockets": "rocket"}
     assert meanings.meanings(few, asked, []) == known | {"launch": "rocket"}
     assert meanings.meanings(few, asked, ["launch", "kitten"]) == known  # a noun all the same
 
@@ -214,6 +216,22 @@ def test_two_things_are_put_together_in_many_words(rewriter, library, kind):
     assert 0.25 < np.mean([any(link in text for link in links) for text in said]) < 0.45
 
 
+def test_a_link_within_a_name_is_none():
+    rng, link = np.random.default_rng(0), LINKS["pair"]
+    for text in ("a fork and knife and a squid", "a squid and a fork and knife"):
+        said = linked_by(text, link, ("fork and knife", "squid"), rng)
+        assert "fork and knife" in said
+        assert said != text
+    assert linked_by("a fork and knife", link, ("fork and knife",), rng) == "a fork and knife"
+
+
+def test_what_means_something_stands_around_nothing(few, around):
+    tiers = Fillers(*([[*tier, "binoculars"] for tier in tiers] for tiers in around))
+    sampler, said = Sampler(few), Rewriter(few, {}, tiers, {"binoculars"})
+    plans = [(sampler.plan(rng, "subject"), rng) for rng in map(np.random.default_rng, range(300))]
+    assert not any("binoculars" in said(plan, rng) for plan, rng in plans)
+
+
 def test_probes_are_where_pictures_have_tokens(small_flow):
     transformer = small_flow(4).transformer
     found = [probes_of(transformer, np.random.default_rng(seed), 3, 32) for seed in range(8)]
@@ -221,6 +239,8 @@ def test_probes_are_where_pictures_have_tokens(small_flow):
     assert {one.rotary.shape[1] for one in found} == {32 + PROBES}
     again = probes_of(transformer, np.random.default_rng(0), 3, 32)
     assert torch.equal(found[0].noise, again.noise)
+    assert all(torch.equal(one.noise[0], one.noise[-1]) for one in found), "captions differ by what they say alone"
+    assert {side * find("demo").grid for side in FRAMES} == {256, 512, 1024}
     assert not torch.equal(found[0].rotary[:, 32:], found[1].rotary[:, 32:])
 
 

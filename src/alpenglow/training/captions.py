@@ -99,11 +99,9 @@ def in_scene(concept: Concept, style: str, where: Scene, rng: np.random.Generato
 def word_for(concept: Concept, rng: np.random.Generator, synonyms: float = SYNONYMS) -> str:
     """The concept's name, or now and then another word for it."""
     name, chance = concept.name, rng.random()
-    if chance < 0.5 and concept.name in EVERYDAY:
-        name = choose(rng, EVERYDAY[name])
-    elif chance < synonyms:
+    if chance < synonyms:
         return choose(rng, other_words(concept) or [name])
-    return name
+    return choose(rng, EVERYDAY[name]) if chance < 0.5 and name in EVERYDAY else name
 
 
 def whereabouts(where: Scene, rng: np.random.Generator) -> str:

@@ -135,50 +135,6 @@ EVERYTHING_KNOWN = (
     replace(OUTSIDE, share=0.15),
     replace(LANDSCAPES, share=0.06, frames=LANDSCAPES.frames | {(1024, 768): 0.3, (1920, 1088): 0.1}),
 )
-ANY_FRAME = (
-    Part(
-        0.26,
-        {"subject": 0.6, "pair": 0.12, "restyle": 0.08, "recolour": 0.06, "beside": 0.06, "on": 0.04, "count": 0.04},
-        {
-            (1920, 1088): 0.26,
-            (1088, 1920): 0.14,
-            (1536, 1024): 0.14,
-            (1024, 1536): 0.1,
-            (1920, 1920): 0.06,
-            (1536, 1536): 0.05,
-            (1280, 1280): 0.06,
-            (1280, 1024): 0.05,
-            (1280, 768): 0.06,
-            (768, 1280): 0.04,
-            (768, 768): 0.04,
-        },
-    ),
-    Part(
-        0.3,
-        {"subject": 0.5, "pair": 0.08, "restyle": 0.38, "make style": 0.04},
-        {(256, 256): 0.42, (512, 512): 0.42, (1024, 768): 0.05, (768, 1024): 0.03, (1024, 1024): 0.08},
-    ),
-    replace(EVERYTHING_ARRANGED[1], share=0.08),
-    replace(EVERYTHING_ARRANGED[2], share=0.09),
-    replace(
-        OUTSIDE,
-        share=0.16,
-        frames={(256, 256): 0.25, (512, 512): 0.45, (1024, 768): 0.15, (1024, 1024): 0.1, (1920, 1088): 0.05},
-    ),
-    replace(
-        LANDSCAPES,
-        share=0.11,
-        frames={
-            (512, 512): 0.12,
-            (1024, 768): 0.25,
-            (1024, 1024): 0.25,
-            (768, 1024): 0.08,
-            (1280, 768): 0.08,
-            (1920, 1088): 0.15,
-            (1088, 1920): 0.07,
-        },
-    ),
-)
 
 
 CURRICULUM = (
@@ -253,10 +209,5 @@ CURRICULUM = (
     Stage(
         EVERYTHING_KNOWN,
         FlowPlan(steps=11_138, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=111),
-    ),
-    # Any frame, things in landscapes and restyling, on two cores: the widest and the tallest had been left blank.
-    Stage(
-        ANY_FRAME,
-        FlowPlan(steps=15_000, batch=8, first_alone=0.7, learning_rate=8e-4, hold=0.35, averaging=0.99, seed=112),
     ),
 )

@@ -218,7 +218,8 @@ def main(
     untaught = [name for name in library.concepts if name not in TAUGHT][::10]
     judge, scores = Judge(library), {}
     others = ((concepts, OF_OTHERS[group]) for group, concepts in OTHERS.items())
-    words: dict[str, Ask] = {"words for something, 256x256": partial(called, folder=packages, width=256, height=256)}
+    ask_words = partial(called, folder=packages, tokenizer=files.tokenizer, width=256, height=256)
+    words: dict[str, Ask] = {"words for something, 256x256": ask_words}
     for concepts, sets in ((FAVOURITES, SETS), *others, (untaught, UNTAUGHT), (TAUGHT, words)):
         for title, ask in sets.items():
             if only in title:

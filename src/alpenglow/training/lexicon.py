@@ -9,7 +9,7 @@ from typing import Self
 from alpenglow.training.common_words import common_words
 from alpenglow.training.drawings import Library
 from alpenglow.training.meanings import meanings
-from alpenglow.training.names import everyday_words, has_plural, plural
+from alpenglow.training.names import MISLEADING, everyday_words, has_plural, plural
 from alpenglow.training.vocabulary import pieces_of, words_for_entries
 from alpenglow.training.wordings import SAID_AROUND, TELLING, Fillers, Rewriter, fillers
 from alpenglow.training.wordnet import adjectives, nouns, picturable_nouns
@@ -37,7 +37,7 @@ class Lexicon:
             for noun, meaning in picturable_nouns(packages).items()
             if noun in common or (common.keys() >= set(noun.split()) and called.keys() & set(meaning.synonyms))
         }
-        taken = TELLING | SAID_AROUND | {plural(name) for name in library.concepts}
+        taken = TELLING | SAID_AROUND | MISLEADING | {plural(name) for name in library.concepts}
         found = meanings(library, things, describing)
         words = {word: name for word, name in found.items() if word not in taken}
         return cls(library, words, fillers(describing, nouns(packages), common), common)
@@ -73,7 +73,7 @@ class Lexicon:
 
     def rewriter(self, tokenizer: Path) -> Rewriter:
         """Says captions otherwise, by words that have an entry in the vocabulary of that folder."""
-        return Rewriter(self.library, self.known_to(tokenizer), self.around)
+        return Rewriter(self.library, self.known_to(tokenizer), self.around, self.words)
 
     def known_to(self, tokenizer: Path) -> dict[str, str]:
         """What each word means, of those that have an entry in the vocabulary of that folder, and of phrases."""

@@ -92,8 +92,10 @@ def known_words(
     Keywords also say what somebody does with a thing: a chair's are "sit" and "weekend". For a favourite all count but
     `adjectives`, for others only `nouns`.
     """
-    for concept in sorted(concepts, key=lambda concept: concept.name in FAVOURITES):
+    ranked = sorted(concepts, key=lambda concept: concept.name in FAVOURITES)
+    for concept in ranked:
         for word in other_words(concept):
             if word in nouns or (concept.name in FAVOURITES and word not in adjectives):
                 yield word, concept.name
+    for concept in ranked:
         yield from ((word, concept.name) for word in EVERYDAY.get(concept.name, ()))

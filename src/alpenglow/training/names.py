@@ -8,7 +8,7 @@ from alpenglow.training.drawings import Concept
 
 def other_words(concept: Concept) -> list[str]:
     """Those of a thing's keywords that one could call it by."""
-    return [word for word in concept.keywords if word not in _MISLEADING] if concept.group in _THINGS else []
+    return [word for word in concept.keywords if word not in MISLEADING] if concept.group in _THINGS else []
 
 
 def everyday_words(names: Iterable[str]) -> dict[str, str]:
@@ -22,7 +22,7 @@ def article(phrase: str) -> str:
     plural = head.endswith("s") and not head.endswith(("ss", "us", "is", "as"))
     if plural or phrase in _MASS or phrase.startswith(_PROPER):
         return ""
-    return "an" if re.match("(?!one|eu)[aeio]|u[mnp](?!i)|hour", phrase) else "a"
+    return "an" if re.match("(?!one|e[uw])[aeio]|u[mnp](?!i)|hour", phrase) else "a"
 
 
 def countable(concept: Concept) -> bool:
@@ -139,7 +139,7 @@ EVERYDAY: dict[str, tuple[str, ...]] = {
 """What people say for a concept, beside its name and its keywords."""
 
 PLURALS = {
-    r"(fish|sheep|deer|moose|bison|shrimp|squid)$": r"\1",
+    r"(fish|sheep|deer|moose|bison|shrimp|squid|aircraft|spacecraft)$": r"\1",
     r"\bmouse$": "mice",
     r"\bperson$": "people",
     r"\bdie$": "dice",
@@ -147,7 +147,7 @@ PLURALS = {
     r"\bgoose$": "geese",
     r"\box$": "oxen",
     r"man$": "men",
-    r"(lea|wol)f$": r"\1ves",
+    r"(lea|wol|loa|cal|shea|scar)f$": r"\1ves",
     r"knife$": "knives",
     r"([^aeiou])y$": r"\1ies",
     r"(s|x|ch|sh|cano|quito|alo|tato|mato)$": r"\1es",
@@ -165,12 +165,22 @@ _MASS = frozenset(
     }
 )
 _PROPER = ("the ", "mount ", "santa", "mrs.", "mx ", "tokyo", "map of")
-_MISLEADING = frozenset(
+MISLEADING = frozenset(
     {
-        *("cancer", "crippled", "die", "female", "loud", "leo", "male", "rod", "scorpio", "scorpius", "taurus"),
-        "zodiac",
+        *("cancer", "crippled", "die", "female", "i'm", "leo", "loud", "male", "rod", "scorpio", "scorpius", "silly"),
+        *("taurus", "zodiac", "alpha", "anteater", "antarctica", "australia", "bakery", "bday", "brewery", "bull"),
+        *("calculus", "champion", "champs", "cheat", "chess", "class", "clocks", "country", "creamery", "cuisine"),
+        *("diet", "drought", "eruption", "family", "feeder", "flamboyant", "gang", "gastronomy", "genderqueer"),
+        *("glbt", "glbtq", "growl", "hrs", "idea", "knights", "lesbian", "lgbt", "lgbtq", "lgbtqia"),
+        *("moo", "order", "organs", "outdoors", "oven", "piece", "pirate", "plant", "plumbing", "poke", "pool"),
+        *("potassium", "pride", "rape", "rawr", "recording", "resort", "ride", "roar", "rotor", "sang", "seafood"),
+        *("sealing wax", "settle", "shovel", "slay", "sour", "starfish", "station", "stove", "suburbia", "talk"),
+        *("throw", "timothy", "trans", "transgender", "transportation", "tuna", "tubing", "unlock", "vegetarianism"),
+        *("victory", "weekend", "where", "whorehouse"),
     }
 )
+"""Keywords of drawings and nouns near to things that would mislead whoever says them: they mean something else."""
+
 _THINGS = frozenset({"animals-nature", "food-drink", "travel-places", "activities", "objects"})
 
 

@@ -11,7 +11,7 @@ from alpenglow.training.captions import AT_TIME, DEFAULT_STYLE, NUMBERS, PLACE_W
 from alpenglow.training.drawings import STYLES, Library
 from alpenglow.training.instructions import DIRECTIONS, enumerated
 from alpenglow.training.lexicon import Lexicon
-from alpenglow.training.names import EVERYDAY, article, countable, plural
+from alpenglow.training.names import EVERYDAY, article, countable, other_words, plural
 from alpenglow.training.pictures import LARGEST_CELL, Picture, render_picture
 from alpenglow.training.scenes import SCENES
 from alpenglow.training.things import OTHERS
@@ -38,16 +38,18 @@ def named(library: Library, style: str, width: int, height: int, guidance: float
 
 
 def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
-    """Every thing by the other words for it, which its name does not hold."""
+    """Every thing by the other words for it that are no part of its name, and that do not hold it."""
     for concept in library.concepts.values():
-        for word in (*EVERYDAY.get(concept.name, ()), *concept.keywords):
-            if concept.name not in word:
+        for word in dict.fromkeys((*EVERYDAY.get(concept.name, ()), *other_words(concept))):
+            if concept.name not in word and word not in concept.name:
                 yield Question(f"a {word}", width, height, Picture(((concept.name, DEFAULT_STYLE),)))
 
 
-def called(library: Library, folder: Path, width: int, height: int) -> Iterator[Question]:
-    """Every other word that means one of the things; `folder` is where the packages are."""
-    for word, name in Lexicon.kept(folder, library).words.items():
+def called(library: Library, folder: Path, tokenizer: Path, width: int, height: int) -> Iterator[Question]:
+    """Every other word that means one of the things and has an entry in the vocabulary of the folder `tokenizer`;
+    `folder` is where the packages are.
+    """
+    for word, name in Lexicon.kept(folder, library).known_to(tokenizer).items():
         yield Question(f"{article(word)} {word}".strip(), width, height, Picture(((name, DEFAULT_STYLE),)))
 
 

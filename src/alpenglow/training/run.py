@@ -23,13 +23,13 @@ class Step(NamedTuple):
 
 
 class Run:
-    """One stage of training in a folder: `state.pt`, written whole or not at all, and `curve.csv`."""
+    """One stage of training in a folder: `state.pt`, or `timed.pt`, written whole or not at all, and `curve.csv`."""
 
     def __init__(self, folder: Path, *, save_every: float = 60.0, minutes: float | None = None) -> None:
         """A run ends after so many `minutes`, if that is said, and not after a number of steps. It is not resumed."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.state = folder / "state.pt"
+        self.state = folder / ("timed.pt" if minutes else "state.pt")
         self.save_every = save_every
         self.minutes = minutes
 

@@ -6,7 +6,7 @@
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -59,15 +59,19 @@ def fillers(adjectives: Sequence[str], nouns: Iterable[str], common: Mapping[str
 class Rewriter:
     """Says captions otherwise. All chance comes from the generators passed in."""
 
-    def __init__(self, library: Library, words: Mapping[str, str], around: Fillers) -> None:
+    def __init__(
+        self, library: Library, words: Mapping[str, str], around: Fillers, meant: Collection[str] = frozenset()
+    ) -> None:
         """`words` says which concept of the library each other word means. What is to stand `around` a thing must mean
-        none: else it is left out.
+        none, not by `words` and not by what is `meant` beside them: else it is left out.
         """
         called = everyday_words(library.concepts)
         plurals = {plural(name) for name, one in library.concepts.items() if countable(one)}
         keywords = {word for concept in library.concepts.values() for word in other_words(concept)}
         self._names = frozenset({*called, *plurals, *words, *keywords})
-        self._around = Fillers(*([[w for w in tier if w not in self._names] for tier in tiers] for tiers in around))
+        self._around = Fillers(
+            *([[w for w in tier if w not in self._names and w not in meant] for tier in tiers] for tiers in around)
+        )
         self._nouns = sorted(word for word in self._names if " " not in word)
         self._words: dict[str, list[str]] = defaultdict(list)
         for word, name in words.items():
@@ -79,10 +83,10 @@ class Rewriter:
             return plan.caption
         text = plan.caption.removesuffix(".")
         text = text[0].lower() + text[1:]
+        names = tuple(dict.fromkeys(name for name, _ in plan.picture.drawings))
         if plan.kind in LINKS and rng.random() < LINKED:
-            plain, others = LINKS[plan.kind]
-            text = plain.sub(lambda _: f" {choose(rng, others)} ", text, count=1)
-        if names := tuple(dict.fromkeys(name for name, _ in plan.picture.drawings)):
+            text = linked_by(text, LINKS[plan.kind], names, rng)
+        if names:
             text = things_in(names).sub(lambda thing: self._said(thing, names, plan.kind, rng), text)
         text = BACKGROUND.sub(lambda ground: choose(rng, BACKGROUNDS).format(a=ground[1], colour=ground[2]), text)
         if rng.random() < OPENED:
@@ -162,6 +166,18 @@ class Rewriter:
         return f", {choose(rng, (self._something(rng), self._adjective(rng)))}"
 
 
+def linked_by(
+    text: str, link: tuple[re.Pattern[str], Sequence[str]], names: Sequence[str], rng: np.random.Generator
+) -> str:
+    """A caption with another word between its two things, and none within what they are called."""
+    plain, others = link
+    things = [thing.span() for thing in things_in(names).finditer(text)]
+    for found in plain.finditer(text):
+        if not any(first <= found.start() < last for first, last in things):
+            return f"{text[: found.start()]} {choose(rng, others)} {text[found.end() :]}"
+    return text
+
+
 @lru_cache(maxsize=4096)
 def things_in(names: Sequence[str]) -> re.Pattern[str]:
     """Finds what captions call some concepts by, with the article before."""
@@ -220,7 +236,12 @@ TELLING = frozenset(
         *LARGE,
         *STYLES,
         *(word for words in NUMBERS.values() for word in words),
-        *(word for place in PLACE_WORDS.values() for words in (*place.noun, *place.at) for word in words.split()),
+        *(
+            word
+            for place in PLACE_WORDS.values()
+            for words in (*place.alone, *place.noun, *place.at)
+            for word in words.split()
+        ),
         *(
             word
             for table in (AT_TIME, IN_WEATHER)
