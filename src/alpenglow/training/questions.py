@@ -1,6 +1,6 @@
 """What a demo checkpoint is asked by the evaluation: prompts, their references, and the right answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import cycle, islice
@@ -53,9 +53,9 @@ def called(library: Library, folder: Path, tokenizer: Path, width: int, height: 
         yield Question(f"{article(word)} {word}".strip(), width, height, Picture(((name, DEFAULT_STYLE),)))
 
 
-def typed(width: int, height: int) -> Iterator[Question]:
+def typed(prompts: Mapping[str, Picture], width: int, height: int) -> Iterator[Question]:
     """What people ask an image model for, in their own words."""
-    for prompt, right in AS_TYPED.items():
+    for prompt, right in prompts.items():
         yield Question(prompt, width, height, right)
 
 
@@ -249,8 +249,57 @@ AS_TYPED = {
     "a honeybee collecting pollen": _shown("honeybee"),
 }
 """Prompts, written down before the words of `wordings` were trained, and what each shows. Where a second thing is named
-as well, it counts since it was taught.
+as well, it counts since it was taught. What failed of these has led to some of those words: they are no test any more.
 """
+
+TYPED_SINCE = {
+    "a photo of my cat asleep on the windowsill": _shown("cat"),
+    "my grandmother's teapot, still life": _shown("teapot"),
+    "a bowl of hot soup": _shown("steaming bowl"),
+    "kawaii avocado sticker": _shown("avocado"),
+    "a bus stuck in traffic": _shown("bus"),
+    "an angry rooster, woodcut": _shown("rooster"),
+    "a pair of red sneakers": _shown("running shoe"),
+    "a fluffy sheep grazing": _shown("ewe"),
+    "the moon and nothing else": _shown("full moon"),
+    "a delicious taco": _shown("taco"),
+    "a tiny turtle crossing the road": _shown("turtle"),
+    "a majestic eagle soaring": _shown("eagle"),
+    "a rusty old key": _shown("key"),
+    "a wooden chair in an empty room": _shown("chair"),
+    "a cup of green tea": _shown("teacup without handle"),
+    "pepperoni pizza fresh out of the oven": _shown("pizza"),
+    "a toy robot from the fifties": _shown("robot"),
+    "a big green dinosaur": _shown("t-rex"),
+    "an electric guitar, neon lights": _shown("guitar"),
+    "a sunflower for mom": _shown("sunflower"),
+    "a witch's broom": _shown("broom"),
+    "my new bicycle": _shown("bicycle"),
+    "a red fire truck": _shown("fire engine"),
+    "a snake coiled up, tattoo design": _shown("snake"),
+    "a hedgehog drinking milk": _shown("hedgehog", beside="glass of milk"),
+    "a crocodile with sharp teeth": _shown("crocodile"),
+    "a hammer and a wrench": _shown("hammer", beside="wrench"),
+    "a bee on a flower": _shown("honeybee", on="white flower"),
+    "a scary spider hanging from the ceiling": _shown("spider"),
+    "the cutest hamster ever": _shown("hamster"),
+    "a crystal ball on a velvet cloth": _shown("crystal ball"),
+    "a police car chasing someone": _shown("police car"),
+    "a delicious burger, advertisement": _shown("hamburger"),
+    "a fresh croissant for breakfast": _shown("croissant"),
+    "gold trophy, isolated": _shown("trophy"),
+    "a bottle of champagne popping": _shown("bottle with popping cork"),
+    "a kangaroo boxing": _shown("kangaroo"),
+    "a cute octopus waving": _shown("octopus"),
+    "an apple a day": _shown("red apple"),
+    "a bunch of grapes": _shown("grapes"),
+    "a bunch of bananas": _shown("banana"),
+    "christmas tree with lots of presents": _shown("christmas tree"),
+    "a dragon guarding its treasure": _shown("dragon"),
+    "old telephone with a rotary dial": _shown("telephone"),
+    "a pirate's parrot": _shown("parrot"),
+}
+"""More of them, written down when all words had been chosen; nothing has been changed because of these."""
 
 Ask = Callable[[Library], Iterator[Question]]
 SETS: dict[str, Ask] = {
@@ -265,7 +314,8 @@ SETS: dict[str, Ask] = {
     "named, fluent, 1920x1088": lambda library: islice(named(library, DEFAULT_STYLE, 1920, 1088), 0, None, 4),
     "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
-    "as people type, 256x256": lambda _: typed(256, 256),
+    "as people type, 256x256": lambda _: typed(AS_TYPED, 256, 256),
+    "as people type, written since, 256x256": lambda _: typed(TYPED_SINCE, 256, 256),
     "on blue, 512x512": lambda library: on_colour(library, "blue", 512, 512),
     "two things, 512x512": lambda library: pairs(library, 512, 512),
     "a thing on another, 512x512": lambda library: stacks(library, 512, 512),
