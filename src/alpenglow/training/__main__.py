@@ -74,9 +74,9 @@ def main(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the transformer.")] = "cpu",
 ) -> None:
-    """Make a demo checkpoint from scratch: more than half a day on two CPU cores.
+    """Make a demo checkpoint from scratch: some days on two CPU cores.
 
-    Fetches icon sets from npm, sets the encoder, fits the decoder, renders what pictures are put together from (10 GB),
+    Fetches icon sets from npm, sets the encoder, fits the decoder, renders what pictures are put together from (12 GB),
     fits transformer and text encoder together, teaches the latter other words, and writes the checkpoint. Stop it at
     any time and start it again: no more than a minute is lost.
     """
