@@ -354,8 +354,10 @@ _OF_OTHERS = (
     *("other words, 256x256", "on blue, 512x512", "two things, 512x512"),
     *("restyled like fluent, 512x512", "restyled like noto, 512x512"),
 )
+_UNASKED = {("people and faces", "other words, 256x256")}  # captions call people by no keywords
 OF_OTHERS: dict[str, dict[str, Ask]] = {
-    group: {f"{title}, {group}": SETS[title] for title in _OF_OTHERS} for group in OTHERS
+    group: {f"{title}, {group}": SETS[title] for title in _OF_OTHERS if (group, title) not in _UNASKED}
+    for group in OTHERS
 }
 """What is asked of each group that is taught beside the favourites."""
 
