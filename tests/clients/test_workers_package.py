@@ -133,7 +133,7 @@ def test_init_says_what_it_cannot_do(init, text, message):
 def test_init_does_not_pass_over_another_url(init):
     done, after = init(INITIALISED, "--url", "http://gpu.example:8770")
     assert (done.returncode, after) == (1, INITIALISED)
-    assert "env.local has the binding AI with another url: change it there" in done.output
+    assert "env.local has the binding PICTURES with another url: change it there" in done.output
 
 
 def test_init_puts_the_binding_in_place_of_one_of_its_name(init):

@@ -64,7 +64,7 @@ def test_an_entry_stands_for_a_word_by_itself_and_changes_no_other(fitted):
 
 def test_a_lexicon_knows_what_the_vocabulary_knows(fitted, few):
     lexicon = Lexicon(few, {"beagle": "dog", "guide dog": "dog", "spaceship": "rocket"}, Fillers((), (), ()), {})
-    assert lexicon.plurals() == {"dog": "dogs", "cat": "cats", "rocket": "rockets"}
+    assert lexicon.plurals() == {"dog": "dogs", "cat": "cats", "kitty": "kitties", "rocket": "rockets"}
     assert lexicon.entries(fitted) == ["beagle", "spaceship"]
     assert lexicon.known_to(fitted) == {"guide dog": "dog"}
     add_words(fitted, lexicon.entries(fitted)[:1])
