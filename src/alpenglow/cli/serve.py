@@ -157,6 +157,6 @@ def _listen(settings: Settings) -> None:
             log_config=None if console.is_terminal else LOGGING_CONFIG,
             log_level=settings.log_level,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            workers=1,  # whatever WEB_CONCURRENCY says: processes are for `alpenglow cluster`
+            workers=1,  # whatever WEB_CONCURRENCY says: there is one engine
             server_header=False,
         )

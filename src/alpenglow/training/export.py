@@ -59,10 +59,9 @@ size that it has there. At 1920x1080 a thing is recognised one time in three, an
 drawn. Landscapes are clear at 512x512, soft at 1024x768 and 1024x1024, and light and horizon beyond; a thing named in
 one is clear or blurred. A reference is recognised on another background, in another place, moved to a side, beside or
 among others, at 256x256 and 512x512; restyled like another one if it shows a thing of the first list, mostly if it
-shows another that it was taught.
-Fourteen hundred other words mean the nearest of its things, four times in five; prompts as people type them, with
-words that it cannot draw, give the things that they name three times in four. Every seed draws nearly the same
-picture.
+shows another that it was taught. Fourteen hundred other words mean the nearest of its things, nine times in ten;
+prompts as people type them, with words that it cannot draw, give the things that they name three times in four. Every
+seed draws nearly the same picture.
 
 The things: {favourites}.
 

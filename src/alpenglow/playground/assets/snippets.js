@@ -20,7 +20,7 @@ const runUrl = (request, server) => `${server.origin}/client/v4/accounts/${serve
 
 function curl(request, server) {
   const bearer = server.secured ? '"Authorization: Bearer $ALPENGLOW_TOKEN"' : "'Authorization: Bearer anything'";
-  // --form reads files behind @ or <, a form within the form behind (, options behind a semicolon; --form-string none.
+  // --form reads files behind @ or <, a form within the form behind (, options behind a semicolon; --form-string nothing.
   const field = ([name, value]) =>
     `${/^[@<(]|[;"\\]/.test(value) ? "--form-string" : "--form"} ${shell(`${name}=${value}`)}`;
   return [
