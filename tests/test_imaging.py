@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from alpenglow.errors import AlpenglowError, InvalidImage, RequestTooLarge
 from alpenglow.imaging import (
@@ -100,6 +100,29 @@ def test_exif_that_nobody_can_read_turns_nothing(kind: str, exif: bytes) -> None
     given = Image.fromarray(picture())
     read = read_reference(file_of(given, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {})), LIMIT)
     assert read.shape == picture().shape
+
+
+def swapping_profile() -> bytes:
+    """A colour profile whose red is sRGB's blue, and the other way round."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    head, tags = profile[:300], profile[300:]
+    head = head.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    return (head + tags).replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+
+
+def test_colours_are_those_of_the_profile() -> None:
+    for mode in ("RGB", "RGBA"):
+        red = Image.new(mode, (64, 64), (200, 30, 40))
+        read = read_reference(file_of(red, "PNG", icc_profile=swapping_profile()), LIMIT)
+        np.testing.assert_allclose(read[0, 0], (40, 30, 200), atol=1)
+
+
+@pytest.mark.parametrize(
+    "profile", [b"none", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), swapping_profile()[:400]]
+)
+def test_a_profile_that_says_nothing_changes_nothing(profile: bytes) -> None:
+    read = read_reference(file_of(Image.fromarray(picture()), "PNG", icc_profile=profile), LIMIT)
+    np.testing.assert_array_equal(read, picture())
 
 
 def test_the_first_frame_of_an_animation() -> None:

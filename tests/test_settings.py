@@ -118,6 +118,12 @@ def test_hugging_faces_cache_is_where_its_own_tools_keep_it(monkeypatch: pytest.
     assert Settings.load().hub_cache_dir == tmp_path / "hub"
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
     assert Settings.load().hub_cache_dir == tmp_path / "elsewhere"
+    for variable in ("HF_HUB_CACHE", "HF_HOME"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Settings.load().hub_cache_dir == tmp_path / "huggingface" / "hub"
+    monkeypatch.setenv("HUGGINGFACE_HUB_CACHE", "$XDG_CACHE_HOME/old")
+    assert Settings.load().hub_cache_dir == tmp_path / "old"
 
 
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")

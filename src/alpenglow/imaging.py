@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -206,13 +206,28 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 def _upright_on_white(image: Image.Image) -> Image.Image:
     """Decode, turn as EXIF says, and bring any mode to RGB."""
     image.load()
-    upright = _turned(image)
+    upright = _in_srgb(_turned(image))
     if upright.mode.startswith("I;16"):  # Pillow would clip 16-bit grey at 255, which is white
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     if not upright.has_transparency_data:
         return upright.convert("RGB")
     paper = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(paper, upright.convert("RGBA")).convert("RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Its colours by its own profile, such as a phone's Display P3. A profile that nobody can read changes nothing."""
+    given = image.info.get("icc_profile")
+    if not given or image.mode not in {"L", "RGB", "RGBA", "CMYK"}:
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(given))
+        if "sRGB" in ImageCms.getProfileDescription(profile):
+            return image
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError):
+        return image
 
 
 def _turned(image: Image.Image) -> Image.Image:

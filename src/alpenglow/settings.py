@@ -214,8 +214,11 @@ def _cache_dir() -> Path:
 
 def _hub_cache_dir() -> Path:
     """Where Hugging Face's own tools keep downloads, by their variables."""
-    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+    told = os.environ.get
+    cache = told("XDG_CACHE_HOME") or "~/.cache"
+    home = told("HF_HOME") or f"{cache}/huggingface"
+    found = told("HF_HUB_CACHE") or told("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return Path(os.path.expandvars(found)).expanduser()
 
 
 def _in_words(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """A pipeline whose networks are a line of arithmetic: what the loop does can be counted, and pictures compared.
 
-It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, tokens, cost, check_device, warm_up.
+It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, batch_key, tokens, cost, check_device,
+warm_up.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,6 @@ STEPS = 4
 class ArithmeticSample:
     request: GenerationRequest
     latents: np.ndarray
-    batch_key: tuple[int, int]
-    tokens: int
     step: int = 0
     steps: int = STEPS
     seconds: dict[str, float] = field(default_factory=dict)
@@ -60,6 +59,9 @@ class ArithmeticPipeline:
     def tokens(self, request: GenerationRequest) -> int:
         return request.height * request.width // 256
 
+    def batch_key(self, request: GenerationRequest) -> tuple[int, int]:
+        return request.height, request.width
+
     def cost(self, request: GenerationRequest) -> int:
         return self.tokens(request) * STEPS
 
@@ -71,8 +73,7 @@ class ArithmeticPipeline:
         latents = np.random.default_rng(request.seed).random((8, 8, 3))
         seconds = {} if request.prompt in self.known else {"text_encoder": 1e-9}
         self.known.add(request.prompt)
-        key = request.height, request.width
-        return ArithmeticSample(request, latents, key, self.tokens(request), seconds=seconds)
+        return ArithmeticSample(request, latents, seconds=seconds)
 
     def advance(self, samples: Sequence[ArithmeticSample]) -> None:
         if self.gate is not None:

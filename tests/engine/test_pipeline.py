@@ -1,7 +1,7 @@
 """The pipeline draws the pictures of diffusers' klein pipelines, and the same picture in any company."""
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,7 +154,7 @@ class TestCompany:
             for seed, prompt in enumerate([PROMPT, "", "the sun over the mountains"])
         ]
         together = [pipeline.prepare(request) for request in requests]
-        assert len({sample.batch_key for sample in together}) == 1
+        assert len({pipeline.batch_key(request) for request in requests}) == 1
         while not together[0].done:
             pipeline.advance(together)
         for sample, request in zip(together, requests, strict=True):
@@ -176,19 +176,23 @@ class TestCompany:
 
     def test_who_may_share_a_forward(self, pipeline) -> None:
         keeping = Pipeline(KV, pipeline.networks)
-        alike = {key(pipeline, ask()), key(pipeline, ask("other", seed=1)), key(pipeline, ask(guidance=1.0))}
+        alike = {
+            pipeline.batch_key(ask()),
+            pipeline.batch_key(ask("other", seed=1)),
+            pipeline.batch_key(ask(guidance=1.0)),
+        }
         assert len(alike) == 1
-        guided = {key(pipeline, ask(guidance=3.0)), key(pipeline, ask(guidance=2.0))}
+        guided = {pipeline.batch_key(ask(guidance=3.0)), pipeline.batch_key(ask(guidance=2.0))}
         assert len(guided) == 1
         others = {
-            key(pipeline, ask(width=512)),
-            key(pipeline, ask(references=REFERENCES[:1])),
-            key(pipeline, ask(references=REFERENCES[1:2])),
-            key(pipeline, ask(references=REFERENCES[:2])),
+            pipeline.batch_key(ask(width=512)),
+            pipeline.batch_key(ask(references=REFERENCES[:1])),
+            pipeline.batch_key(ask(references=REFERENCES[1:2])),
+            pipeline.batch_key(ask(references=REFERENCES[:2])),
         }
         assert len(alike | guided | others) == 6
         first, again, other = (
-            key(keeping, ask(prompt, references=references))
+            keeping.batch_key(ask(prompt, references=references))
             for prompt, references in (
                 ("", REFERENCES[:1]),
                 (PROMPT, REFERENCES[:1]),
@@ -324,7 +328,35 @@ def test_cost_is_tokens_times_forwards(pipeline: Pipeline, row: Row, guidance: f
     with_references = ask(references=REFERENCES, guidance=guidance)
     tokens = text + 4 * 4 + (4 * 5 + 1 * 2 + 3 * 2 + 2 * 1)
     assert priced.cost(with_references) == tokens * forwards
-    assert pipeline.prepare(with_references).tokens == tokens
+    assert pipeline.tokens(with_references) == tokens
+
+
+def test_where_memory_is_short_it_is_tried_again_without_what_was_kept(pipeline: Pipeline, monkeypatch) -> None:
+    short, request = Pipeline(ROW, pipeline.networks), ask(references=REFERENCES[:1])
+    expected = picture(short, request)
+    autoencoder = short.networks.autoencoder
+    for owner, name in ((short, "forward"), (autoencoder, "encode"), (autoencoder, "decode")):
+        short.make_room()
+        assert short.cache_status().bytes == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, refusing(getattr(owner, name), times=1))
+            np.testing.assert_array_equal(picture(short, request), expected)
+    monkeypatch.setattr(autoencoder, "decode", refusing(autoencoder.decode, times=2))
+    with pytest.raises(torch.OutOfMemoryError):
+        picture(short, request)
+
+
+def refusing(forward: Callable[..., Tensor], times: int) -> Callable[..., Tensor]:
+    """Has too little memory at first."""
+    left = list(range(times))
+
+    def call(*args: object, **kwargs: object) -> Tensor:
+        if left:
+            left.pop()
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(*args, **kwargs)
+
+    return call
 
 
 def test_a_preview_is_what_the_step_aims_at(pipeline: Pipeline) -> None:
@@ -383,10 +415,6 @@ def draw(pipeline: Pipeline, request: GenerationRequest) -> Sample:
 
 def picture(pipeline: Pipeline, request: GenerationRequest) -> RGB:
     return pipeline.decode(draw(pipeline, request))
-
-
-def key(pipeline: Pipeline, request: GenerationRequest) -> Hashable:
-    return pipeline.prepare(request).batch_key
 
 
 def turned(references: Sequence[RGB], number: int) -> tuple[RGB, ...]:

@@ -16,8 +16,6 @@ from alpenglow.request import GenerationRequest
 
 @dataclass
 class Sample:
-    batch_key: str = "square"
-    tokens: int = 100
     steps: int = 4
     step: int = 0
 
@@ -26,8 +24,12 @@ class Sample:
         return self.step == self.steps
 
 
-def job(sample=None, cost=400, tokens=100):
-    return Job(GenerationRequest("demo", "a dog"), None, sample.tokens if sample else tokens, cost, sample=sample)
+def job(shape="square", cost=400, tokens=100, sample=None):
+    return Job(GenerationRequest("demo", "a dog"), None, shape, tokens, cost, sample=sample)
+
+
+def prepared(shape="square", **more):
+    return job(shape, sample=Sample(), **more)
 
 
 def scheduler(*jobs, **limits):
@@ -38,27 +40,27 @@ def scheduler(*jobs, **limits):
 
 
 def test_the_oldest_runs_and_its_shape_rides_along():
-    square, wide, another = job(Sample()), job(Sample("wide")), job(Sample())
+    square, wide, another = prepared(), prepared("wide"), prepared()
     assert scheduler(square, wide, another).schedule() == [square, another]
 
 
 def test_riders_stop_at_the_token_budget():
-    first, second, third = (job(Sample(tokens=100)) for _ in range(3))
+    first, second, third = (prepared() for _ in range(3))
     assert scheduler(first, second, third, max_batch_tokens=299).schedule() == [first, second]
 
 
 def test_a_small_rider_fits_where_a_large_one_does_not():
-    first, large, small = job(Sample(tokens=100)), job(Sample(tokens=200)), job(Sample(tokens=50))
+    first, large, small = prepared(), prepared(tokens=200), prepared(tokens=50)
     assert scheduler(first, large, small, max_batch_tokens=150).schedule() == [first, small]
 
 
 def test_the_oldest_runs_even_above_the_budget():
-    huge = job(Sample(tokens=10_000))
-    assert scheduler(huge, job(Sample()), max_batch_tokens=100).schedule() == [huge]
+    huge = prepared(tokens=10_000)
+    assert scheduler(huge, prepared(), max_batch_tokens=100).schedule() == [huge]
 
 
 def test_a_budget_of_one_token_is_solo():
-    first, second = job(Sample()), job(Sample())
+    first, second = prepared(), prepared()
     assert scheduler(first, second, max_batch_tokens=1).schedule() == [first]
 
 
@@ -85,8 +87,8 @@ def test_only_those_are_prepared_for_whom_a_forward_may_have_room():
 
 
 def test_other_shapes_take_no_room_from_riders():
-    square, wide, larger, another = job(), job(tokens=200), job(tokens=300), job()
-    assert scheduler(square, wide, larger, another, max_batch_tokens=250).admit() == [square, another]
+    square, wide, tall, another = job(), job("wide", tokens=200), job("tall"), job()
+    assert scheduler(square, wide, tall, another, max_batch_tokens=250).admit() == [square, another]
 
 
 def test_unprepared_jobs_are_not_scheduled():
@@ -114,7 +116,7 @@ def test_too_much_predicted_work_is_turned_away_until_some_leaves():
 
 
 def test_work_that_is_done_is_not_counted():
-    half = job(Sample(steps=4, step=2), cost=800)
+    half = job(cost=800, sample=Sample(steps=4, step=2))
     queue = scheduler(half, max_seconds=10)
     queue.observe(100, 1.0)
     assert queue.work == 400
@@ -169,7 +171,7 @@ def answered(budget, callers=3, hours=4, timeout=600.0):
                 idle.append(now + 10)
         began = now
         for each in queue.admit():
-            each.sample, now = Sample(tokens=768), now + 25
+            each.sample, now = Sample(), now + 25
         batch = queue.schedule()
         now += 60 * len(batch) or 10
         for each in batch:
@@ -209,11 +211,11 @@ def test_nobody_starves(arrivals, budget, window):
     jobs, deadline, tick = {}, {}, 0
     while len(jobs) < len(arrivals) or len(queue):
         while len(jobs) < len(arrivals) and arrivals[len(jobs)][3] <= tick:
-            key, tokens, steps, _, cancelled_at = arrivals[len(jobs)]
+            shape, tokens, steps, _, cancelled_at = arrivals[len(jobs)]
             ahead = sum(jobs[other][0].steps - jobs[other][0].step for other in queue)
-            newcomer = job(cost=tokens * steps)
+            newcomer = job(shape, cost=tokens * steps, tokens=tokens)
             queue.add(newcomer)
-            jobs[newcomer] = (Sample(key, tokens, steps), cancelled_at)
+            jobs[newcomer] = (Sample(steps), cancelled_at)
             deadline[newcomer] = tick + ahead + steps
         for each, (_, cancelled_at) in jobs.items():
             if cancelled_at == tick:
@@ -222,8 +224,8 @@ def test_nobody_starves(arrivals, budget, window):
             each.sample = jobs[each][0]
         batch = queue.schedule()
         assert batch[:1] == list(queue)[:1]
-        assert len({each.sample.batch_key for each in batch}) <= 1
-        assert len(batch) == 1 or sum(each.sample.tokens for each in batch) <= budget
+        assert len({each.batch_key for each in batch}) <= 1
+        assert len(batch) == 1 or sum(each.tokens for each in batch) <= budget
         assert queue.prepared <= window
         tick += 1
         for each in batch:

@@ -1,5 +1,7 @@
 """Rotary tables and rotations are those of diffusers (interleaved pairs) and transformers (halves), bit by bit."""
 
+from functools import partial
+
 import pytest
 import torch
 from diffusers.models.embeddings import apply_rotary_emb
@@ -14,6 +16,7 @@ from alpenglow.models.attention import (
     attention,
     attention_by_heads,
     attention_in_batches,
+    attention_in_parts,
     rope,
 )
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids
@@ -65,7 +68,9 @@ def test_who_may_look_nowhere_gets_zeros() -> None:
     torch.testing.assert_close(out[:, :, 2], attention(q, k, v)[:, :, 2], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("attend", [attention_by_heads, attention_in_batches])
+@pytest.mark.parametrize(
+    "attend", [attention_by_heads, attention_in_batches, partial(attention_in_parts, scores=2 * 3 * 70 * 16)]
+)
 def test_every_way_to_attend_gives_the_same(attend: Attend) -> None:
     q, k, v = (normal(2, 3, 70, 8, seed=seed) for seed in range(3))
     # Sums of seventy numbers near 1, in other orders.

@@ -169,6 +169,17 @@ def test_an_fp8_layer_without_its_scale_is_named(transformer: nn.Module, tmp_pat
         load(empty(transformer), file)
 
 
+def test_fp8_under_other_names_has_no_place_for_scales(transformer: nn.Module, tmp_path: Path) -> None:
+    tensors = LAYOUTS[Flux2Transformer][0].export(transformer.state_dict())
+    key = next(key for key in tensors if key.endswith("to_out.0.weight"))
+    tensors[key] = tensors[key].to(FP8)
+    plain = load(empty(transformer), write(tmp_path / "plain.safetensors", tensors), dtype=torch.bfloat16)
+    assert all(t.dtype == torch.bfloat16 for t in plain.state_dict().values())
+    tensors[key.replace("weight", "weight_scale")] = torch.ones(())
+    with pytest.raises(WeightsError, match="quantised in a way that is not read here"):
+        load(empty(transformer), write(tmp_path / "scaled.safetensors", tensors))
+
+
 def test_a_stored_fp8_layer_is_the_linear_of_its_numbers() -> None:
     linear = nn.Linear(24, 16, bias=False)
     layer = StoredFp8Linear.of(linear, torch.tensor(0.1))

@@ -60,5 +60,11 @@ class Cache(Generic[K, V]):
             self.put(key, value)
         return value
 
+    def clear(self) -> None:
+        """Keep nothing of all this. What was counted stays counted."""
+        with self._lock:
+            self._entries.clear()
+            self.bytes = 0
+
     def __len__(self) -> int:
         return len(self._entries)

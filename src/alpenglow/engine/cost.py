@@ -104,7 +104,8 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
     around_text = (numbers(text_encoder) - sum(map(numbers, layers))) * width
     tokens = a.max_text_tokens + (size[0] // row.grid) * (size[1] // row.grid)
     widest = a.transformer.hidden_size * (4 + 4 * a.transformer.mlp_ratio)  # stream, queries to values, gate and up
-    channels = 2 * (a.autoencoder.decoder_channels or a.autoencoder.channels)[0] + 6
+    # The first resnet of the decoder's finest level: what comes in, its norm and that one's activation.
+    channels = 3 * max((a.autoencoder.decoder_channels or a.autoencoder.channels)[:2])
     activations = max(tokens * widest * width, size[0] * size[1] * channels * plan.autoencoder_dtype.itemsize)
     activations += max(room(block, plan) for block in (*blocks, *layers))
     return Bytes(

@@ -1,12 +1,14 @@
 """What the machine has: devices, their features and their memory. Knows no networks."""
 
 import ctypes
-import os
+import importlib.util
 import platform
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from alpenglow.errors import SettingsError
@@ -38,9 +40,10 @@ def make_current(device: torch.device) -> None:
 
 
 def features(device: torch.device) -> frozenset[str]:
-    """What a device has of `vnni`, `bf16`, `fp8`, `bf16 is slow` and `mkl is slow`."""
+    """What a device has of `vnni`, `bf16`, `fp8`, `compiler`, `bf16 is slow` and `mkl is slow`."""
     if device.type == "cuda":
-        return frozenset({"bf16"} | ({"fp8"} if torch.cuda.get_device_capability(device) >= (8, 9) else set()))
+        found = {"bf16": True, "fp8": torch.cuda.get_device_capability(device) >= (8, 9), "compiler": _compiles()}
+        return frozenset(name for name, there in found.items() if there)
     if device.type != "cpu":
         return frozenset({"bf16"})
     has = _processor()
@@ -52,6 +55,11 @@ def features(device: torch.device) -> frozenset[str]:
         "mkl is slow": bool(has.get("avx512_f")) and "Intel" not in str(has.get("cpu_name", "Intel")),
     }
     return frozenset(name for name, there in found.items() if there)
+
+
+def _compiles() -> bool:
+    """Whether torch can compile for CUDA: Triton, which is not everywhere, builds its launchers by a C compiler."""
+    return importlib.util.find_spec("triton") is not None and any(map(shutil.which, ("gcc", "clang", "cc")))
 
 
 def _processor() -> dict[str, Any]:
@@ -83,16 +91,23 @@ def describe(device: torch.device) -> str:
 
 
 def memory(device: torch.device) -> tuple[int, int]:
-    """Bytes that are free for us and bytes in all. Metal and CPUs share the machine's own memory."""
+    """Bytes that are free for us and bytes in all. Metal and CPUs share the memory of the machine, or the container."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         return free, total
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    facts = Path("/proc/meminfo")
-    if not facts.exists():
-        return total, total
-    lines = dict(line.split(":", 1) for line in facts.read_text().splitlines())
-    return int(lines["MemAvailable"].split()[0]) * 1024, total
+    machine = psutil.virtual_memory()
+    free, limit = container_memory() or (machine.available, machine.total)
+    return min(free, machine.available), min(limit, machine.total)
+
+
+def container_memory(group: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | None:
+    """Bytes that our control group (version 2) may still take and in all; None where it has no limit, or is none."""
+    try:
+        limit, taken = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # "max" is no number
+        return None
+    return limit - taken + int(stat["inactive_file"]), limit  # pages of files are given up when memory is asked for
 
 
 def batch_tokens(device: torch.device) -> int:

@@ -64,8 +64,9 @@ class Engine:
         for job in batch:
             if job.denoised:
                 self._finish(job)
-        with self._changed:
-            self._scheduler.observe(work, perf_counter() - began)
+        if batch:  # what was prepared in vain says nothing of the pace
+            with self._changed:
+                self._scheduler.observe(work, perf_counter() - began)
 
     def submit(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Future[GenerationResult]:
         """Queue a picture. Cancelling the future frees its place at once and its work at the next step boundary.
@@ -78,7 +79,8 @@ class Engine:
             if card is None:
                 raise UnknownModel(request.model)
             pipeline = self._pipelines[card.answered_by]
-            job = Job(request, pipeline, pipeline.tokens(request), pipeline.cost(request), on_progress)
+            key, tokens, cost = pipeline.batch_key(request), pipeline.tokens(request), pipeline.cost(request)
+            job = Job(request, pipeline, key, tokens, cost, on_progress)
             self._scheduler.add(job)
             self._changed.notify_all()
         job.future.add_done_callback(self._leave)

@@ -7,6 +7,8 @@ passed in, so that all but the capture itself is tested on a CPU.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +19,8 @@ from alpenglow.models.transformer import Flux2Transformer, Modulations, Shift
 MAX_IMAGE_TOKENS = 1024
 """512 x 512; above, the device is busy all the time anyway."""
 
-MAX_GRAPHS = 8
-"""Shapes that are kept; each holds its activations."""
+MAX_GRAPHS = 16
+"""Shapes that are kept. Each holds its inputs and output; activations lie in memory that all share."""
 
 WARM_UPS = 3
 
@@ -74,6 +76,10 @@ class GraphedTransformer:
         recorded.replay()
         return recorded.output.clone()
 
+    def forget(self) -> None:
+        """Give back the memory of all recordings; shapes are recorded anew as they come."""
+        self._recorded.clear()
+
     def _record(self, inputs: tuple[Tensor, ...], timestep: Tensor) -> Recorded:
         fixed = tuple(tensor.clone() for tensor in inputs)
         img, txt, rotary, *rest = fixed
@@ -94,9 +100,16 @@ def on_cuda(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
             run()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # All graphs take turns in one pool: a replay is over, and its output copied, before the next one begins.
+    with torch.cuda.graph(graph, pool=shared_pool()):
         output = run()
     return graph.replay, output
+
+
+@cache
+def shared_pool() -> Any:  # torch's type has no public name
+    """What CUDA graphs of this process take memory from."""
+    return torch.cuda.graph_pool_handle()
 
 
 def again(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -18,13 +19,15 @@ if TYPE_CHECKING:  # the loop and its tests run without torch
 class Job:
     """A request, the future that its caller holds, and what is known of it so far.
 
-    `tokens` are those of one forward, `cost` is the predicted work in tokens x steps. `sample` is None until the
+    Jobs of equal `batch_key` may share a forward. `tokens` are those that one forward holds of it, `cost` is the
+    predicted work in tokens x steps. `sample` is None until the
     pipeline has prepared it. `ahead` is how many jobs it waits for, as its caller was last told. `seconds` are wall
     seconds by phase; on a device that computes behind the host's back they fall to the phase that waits for it.
     """
 
     request: GenerationRequest
     pipeline: Pipeline
+    batch_key: Hashable
     tokens: int
     cost: int
     on_progress: OnProgress | None = None

@@ -79,11 +79,11 @@ def choose(precision: str, device: torch.device) -> OptimizationPlan:
         case "exact", _:
             return OptimizationPlan("exact", torch.bfloat16, torch.bfloat16)
         case "bf16", _ if "bf16 is slow" not in has:
-            return OptimizationPlan("bf16", torch.bfloat16, torch.bfloat16, compile=kind == "cuda")
+            return OptimizationPlan("bf16", torch.bfloat16, torch.bfloat16, compile="compiler" in has)
         case "int8", "cpu" if "vnni" in has:
             return OptimizationPlan("int8", dtype, dtype, Int8Linear)
         case "fp8", "cuda" if "fp8" in has:
-            return OptimizationPlan("fp8", torch.bfloat16, torch.bfloat16, Fp8Linear, compile=True)
+            return OptimizationPlan("fp8", torch.bfloat16, torch.bfloat16, Fp8Linear, compile="compiler" in has)
     if precision not in PRECISIONS:
         raise SettingsError(f"There is no precision {precision}: choose one of {', '.join(PRECISIONS)}.")
     raise SettingsError(f"{precision} {LACKING[precision]}, not on this {kind} device.")

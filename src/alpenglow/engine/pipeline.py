@@ -3,9 +3,13 @@
 Places networks on a device. Knows no queue and no HTTP.
 """
 
-from collections.abc import Hashable, Sequence
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from functools import wraps
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +17,7 @@ from torch import Tensor
 
 from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
-from alpenglow.engine.conditioning import Conditioning, Seconds, joined
+from alpenglow.engine.conditioning import Conditioning, Seconds, fingerprint, joined
 from alpenglow.engine.device import device_named, make_current, wait_for
 from alpenglow.engine.graphs import GraphedTransformer, on_cuda
 from alpenglow.engine.offload import Offload
@@ -28,6 +32,11 @@ from alpenglow.models.transformer import Modulations
 from alpenglow.request import RGB, CacheStatus, GenerationRequest
 from alpenglow.weights.hub import Files
 from alpenglow.weights.networks import Networks, load_networks
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 * 2**20
 """Prompt embeddings, reference latents and the like that are kept; a klein-9b prompt takes 12.6 MB in bf16."""
@@ -52,7 +61,6 @@ class Sample:
     made; `references` (1, R, C) or None; `memory` in their place on rows that keep keys and values; `modulations` of
     every step. `seconds` that text encoder and references took: nothing of what the cache knew.
     With `previews`, `clean` (1, N, C) are the latents without noise that the last step aimed at.
-    Samples with equal `batch_key` may share a forward.
     """
 
     grid: tuple[int, int]
@@ -65,8 +73,6 @@ class Sample:
     memory: ReferenceMemory | None
     rotary: Tensor
     modulations: tuple[Modulations, ...]
-    batch_key: Hashable
-    tokens: int
     size: tuple[int, int]
     previews: bool = False
     clean: Tensor | None = None
@@ -89,6 +95,22 @@ def plan_for(device: torch.device, precision: str, offload: Offload) -> Optimiza
     if offload != "none" and device.type == "cpu":
         raise SettingsError("Nothing can be offloaded from a CPU: weights lie in its own memory anyway.")
     return choose(precision, device)
+
+
+def once_more(method: Callable[Concatenate[Pipeline, P], T]) -> Callable[Concatenate[Pipeline, P], T]:
+    """Where the device lacks memory, make room and try again: a method that changes nothing before it has succeeded."""
+
+    @wraps(method)
+    def call(pipeline: Pipeline, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(pipeline, *args, **kwargs)
+        except torch.OutOfMemoryError as error:
+            log.warning("no memory to %s (%s); trying again without what was kept", method.__name__, error)
+        # Outside of `except`, where the traceback would keep the tensors of its frames.
+        pipeline.make_room()
+        return method(pipeline, *args, **kwargs)
+
+    return call
 
 
 class Pipeline:
@@ -198,15 +220,30 @@ class Pipeline:
 
     def cost(self, request: GenerationRequest) -> int:
         """Tokens x steps of a request, known before any work."""
-        passes = 2 if self._is_guided(request) and self.row.guidance == "two_pass" else 1
-        return self.tokens(request) * self.row.steps * passes
+        return self.tokens(request) * self.row.steps * (2 if self._takes_two_passes(request) else 1)
+
+    def batch_key(self, request: GenerationRequest) -> Hashable:
+        """Requests whose keys are equal may share a forward: their samples have the same shapes, and the same memory of
+        references where the row keeps one.
+        """
+        grids = tuple(map(self.conditioning.grid_of, request.references))
+        remembered = tuple(map(fingerprint, request.references)) if self.row.kv else ()
+        return self.row.name, self._grid(request), grids, remembered, self._takes_two_passes(request)
+
+    def make_room(self) -> None:
+        """Give back the device's memory that is kept to save time only."""
+        self.conditioning.cache.clear()
+        if isinstance(self.forward, GraphedTransformer):
+            self.forward.forget()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     @torch.inference_mode()
+    @once_more
     def prepare(self, request: GenerationRequest) -> Sample:
         """Encode prompt and references, draw the noise, lay out the positions."""
         row, grid = self.row, self._grid(request)
         tokens = grid[0] * grid[1]
-        two_pass = self._is_guided(request) and row.guidance == "two_pass"
         reference_grids = [self.conditioning.grid_of(image) for image in request.references]
         length = row.architecture.max_text_tokens
         seconds: Seconds = {}
@@ -222,20 +259,19 @@ class Pipeline:
             x=to_tokens(draw_noise(request.seed, self.networks.transformer.config.in_channels, *grid)).to(self.device),
             timesteps=times,
             text=self.conditioning.prompt(request.prompt, seconds),
-            empty_text=self.conditioning.prompt("", seconds) if two_pass else None,
+            empty_text=self.conditioning.prompt("", seconds) if self._takes_two_passes(request) else None,
             guidance=guidance,
             references=references,
             memory=memory,
             rotary=self.conditioning.rotary(length, grid, [] if memory else reference_grids),
             modulations=self.conditioning.modulations(times, guidance if row.guidance == "embedded" else None),
-            batch_key=(row.name, grid, tuple(reference_grids), two_pass, id(memory) if memory else None),
-            tokens=length + tokens + sum(h * w for h, w in reference_grids),
             size=(request.width, request.height),
             previews=request.previews,
             seconds=seconds,
         )
 
     @torch.inference_mode()
+    @once_more
     def advance(self, samples: Sequence[Sample]) -> None:
         """Move every sample by one step, each at its own timestep, in one forward (two where they are guided)."""
         x = torch.cat([s.x for s in samples])
@@ -254,6 +290,7 @@ class Pipeline:
             sample.x, sample.step = row, sample.step + 1
 
     @torch.inference_mode()
+    @once_more
     def decode(self, sample: Sample) -> RGB:
         """Latents to pixels, cropped at the centre from the grid to the size that was asked for."""
         return self._decode(to_latents(sample.x, *sample.grid), *sample.size)
@@ -319,8 +356,8 @@ class Pipeline:
         asked = None if self.ignore_guidance else request.guidance
         return self.row.default_guidance if asked is None else asked
 
-    def _is_guided(self, request: GenerationRequest) -> bool:
-        return self._guidance(request) > 1
+    def _takes_two_passes(self, request: GenerationRequest) -> bool:
+        return self.row.guidance == "two_pass" and self._guidance(request) > 1
 
 
 def draw_noise(seed: int, channels: int, height: int, width: int) -> Tensor:

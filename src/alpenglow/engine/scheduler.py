@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -58,31 +58,11 @@ class Scheduler:
 
         Others would have those before them wait while they are prepared, and would hold memory meanwhile.
         """
-        joining: list[Job] = []
-        oldest, room = None, self.limits.max_batch_tokens
-        for job in self._window():
-            oldest = oldest or job
-            if job is not oldest and (job.tokens != oldest.tokens or job.tokens > room):
-                continue  # of another shape, or too much
-            room -= job.tokens
-            if job.sample is None:
-                joining.append(job)
-        return joining
+        return [job for job in self._together(self._window()) if job.sample is None]
 
     def schedule(self) -> list[Job]:
         """The prepared jobs that share the next forward, oldest first; empty when there are none."""
-        batch: list[Job] = []
-        key, room = None, self.limits.max_batch_tokens
-        for job in self._window():
-            if job.sample is None:
-                continue
-            if not batch:
-                key = job.sample.batch_key
-            elif job.sample.batch_key != key or job.sample.tokens > room:
-                continue
-            batch.append(job)
-            room -= job.sample.tokens
-        return batch
+        return self._together(job for job in self._window() if job.sample is not None)
 
     def waiting(self, batch: list[Job]) -> list[tuple[int, Job]]:
         """The jobs that have yet to make a step and are not in `batch`, each with how many came before it."""
@@ -96,6 +76,17 @@ class Scheduler:
     def prepared(self) -> int:
         """How many jobs are under way; the others of `len(scheduler)` wait."""
         return sum(job.sample is not None for job in self._window())
+
+    def _together(self, jobs: Iterable[Job]) -> list[Job]:
+        """The oldest of them and those of its shape, as far as one forward has room."""
+        batch: list[Job] = []
+        room = self.limits.max_batch_tokens
+        for job in jobs:
+            if batch and (job.batch_key != batch[0].batch_key or job.tokens > room):
+                continue
+            batch.append(job)
+            room -= job.tokens
+        return batch
 
     def _window(self) -> Iterator[Job]:
         return islice(self, self.limits.max_prepared)

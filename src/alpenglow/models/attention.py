@@ -18,6 +18,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
     """
     if mask is None and q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.shape[2] >= MANY:
         return attention_by_heads(q, k, v)
+    if mask is None and q.device.type == "mps" and q.shape[:3].numel() * k.shape[2] > METAL_SCORES:
+        return attention_in_parts(q, k, v, METAL_SCORES)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=k.shape[1] != q.shape[1])
 
 
@@ -40,6 +42,19 @@ def attention_by_heads(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
                 part = slice(start, start + QUERIES)
                 out[row, head, part] = (scaled[row, head, part] @ keys).softmax(-1) @ values
     return out
+
+
+METAL_SCORES = 2**30
+"""Scores that are asked of Metal at a time. It holds them all, and beyond 2**32 its sums are wrong or it aborts
+(pytorch/pytorch#179352, #149325).
+"""
+
+
+def attention_in_parts(q: Tensor, k: Tensor, v: Tensor, scores: int) -> Tensor:
+    """The same sum for so many queries at a time that no more than `scores` pairs are held at once."""
+    queries = max(1, scores // (q.shape[0] * q.shape[1] * k.shape[2]))
+    gqa = k.shape[1] != q.shape[1]
+    return torch.cat([F.scaled_dot_product_attention(part, k, v, enable_gqa=gqa) for part in q.split(queries, 2)], 2)
 
 
 def attention_in_batches(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

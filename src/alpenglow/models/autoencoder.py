@@ -221,8 +221,8 @@ class AttnBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape unchanged."""
         y = self.norm(x)
-        # (B, C, H, W) -> (B, 1 head, H W, C)
-        q, k, v = (proj(y).flatten(2).transpose(1, 2)[:, None] for proj in (self.q, self.k, self.v))
+        # (B, C, H, W) -> (B, 1 head, H W, C). Kernels that hold no scores want the channels of a position side by side.
+        q, k, v = (proj(y).flatten(2).transpose(1, 2).contiguous()[:, None] for proj in (self.q, self.k, self.v))
         out = attention(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
         return x + self.proj_out(out)
 

@@ -53,8 +53,9 @@ class TextEncoder(nn.Module):
         never at a pad, not even itself. Positions count from 0 over pads and all.
         """
         length = ids.shape[1]
-        # A mask on the CPU spares a GPU from being waited for. There pairs with pads cost less than new shapes do.
-        visible = pairs(mask) if ids.device.type == "cuda" else visibility(mask)
+        # A mask on the CPU spares a GPU from being waited for. There pairs with pads cost less than new shapes do, and
+        # Metal's own causal mask lets queries in bf16 look ahead (pytorch/pytorch#195910).
+        visible = visibility(mask) if ids.device.type == "cpu" else pairs(mask)
         if isinstance(visible, Tensor):
             visible = visible.to(ids.device)
         positions = torch.arange(length, device=ids.device)[:, None]

@@ -144,13 +144,14 @@ def _layout_of(checkpoint: Checkpoint, layouts: Iterable[Layout], names: Iterabl
 
 
 def _make_room_for_fp8(module: nn.Module, checkpoint: Checkpoint, layout: Layout) -> frozenset[str]:
-    """Put a StoredFp8Linear wherever the file holds a Linear's weight in fp8. Returns the names of these layers."""
+    """Put a StoredFp8Linear wherever a layout with scales holds a Linear's weight in fp8. Returns these layers' names."""
     linears = {n: part for n, part in module.named_modules() if isinstance(part, nn.Linear) and part.bias is None}
     stored = layout.locate(f"{name}.weight" for name in linears)
     in_fp8 = set()
     for name, linear in linears.items():
         keys = stored[f"{name}.weight"].keys
-        if len(keys) == 1 and keys[0] in checkpoint.keys and checkpoint.dtype(keys[0]) == "F8_E4M3":
+        scaled = len(keys) == 1 and layout.covers(f"{name}.weight_scale")
+        if scaled and keys[0] in checkpoint.keys and checkpoint.dtype(keys[0]) == "F8_E4M3":
             with torch.device("meta"):
                 module.set_submodule(name, StoredFp8Linear(linear.in_features, linear.out_features))
             in_fp8.add(name)

@@ -73,6 +73,10 @@ class Layout:
             for key, piece in zip(stored.keys, stored.form.split(tensors[name]), strict=True)
         }
 
+    def covers(self, name: str) -> bool:
+        """Whether there is a place in this layout for what we call `name`."""
+        return any(_pattern(rule.ours).fullmatch(name) for rule in self.rules)
+
     def ignores(self, key: str, read: Iterable[str]) -> bool:
         """True for a key of a part that we never build: one from which none of the keys that we read comes."""
         parts = [found[0] for pattern in self.ignored if (found := re.match(pattern, key))]
