@@ -181,3 +181,12 @@ def test_no_body_is_ever_our_fault(server: LiveServer, body: bytes, content_type
         assert server.engine.requests[-1].model == MODEL
     else:
         assert problem(response)[0] in (400, 413)
+
+
+@pytest.mark.parametrize(("filling", "status"), [("1,", 200), ("{},", 413), ("[[[]]],", 413), ("9" * 1_001 + ",", 400)])
+def test_json_of_countless_members_or_digits_is_refused(server: LiveServer, filling: str, status: int) -> None:
+    body = f'{{"prompt": "x", "z": [{filling * 60_000}1]}}'
+    answer = server.http.post(RUN, content=body)
+    assert answer.status_code == status
+    if status != 200:
+        assert problem(answer)[:2] == (status, {413: 3006, 400: 5006}[status])

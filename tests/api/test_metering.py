@@ -367,6 +367,23 @@ def test_who_leaves_before_the_last_bytes_pays_nothing(ledger, path_and_headers,
     assert reserved(ledger) == [(0,)]
 
 
+def test_who_stops_reading_a_stream_pays_nothing_and_holds_nothing(ledger, path_and_headers):
+    path, headers = path_and_headers
+    wire = Wire(ledger, Settings.load({"request_timeout_seconds": 0.3}))
+    send = wire.send
+
+    async def send_and_stall(message: dict[str, object]) -> None:
+        await send(message)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    wire.send = send_and_stall
+    asyncio.run(asyncio.wait_for(wire.post(path.replace("/run/", "/stream/"), headers), 10))
+    assert wire.sent
+    assert ledger.books.usage() == ()
+    assert reserved(ledger) == [(0,)]
+
+
 def test_nothing_is_handed_over_that_the_ledger_cannot_bill(ledger, path_and_headers, caplog):
     wire = Wire(ledger, Settings.load())
     send = wire.send

@@ -94,6 +94,12 @@ def test_init_leaves_the_rest_as_it_is(init):
     assert "npx wrangler dev --env local" in done.stdout
 
 
+def test_init_keeps_a_byte_order_mark(init):
+    done, text = init("\ufeff" + COMMENTED)
+    assert done.returncode == 0, done.output
+    assert text == "\ufeff" + INITIALISED
+
+
 def test_init_twice_is_init_once(init):
     done, text = init(INITIALISED)
     assert (done.returncode, text) == (0, INITIALISED)
@@ -121,6 +127,7 @@ def test_init_on_any_layout(init, text):
         ('{"env": {"local": {"ai": {"binding": "AI"}}}}', 'env.local has "ai" with the binding AI'),
         ('{"env": {"local": {"unsafe": {"bindings": [{"name": "AI", "type": "x"}]}}}}', "another unsafe binding AI"),
         ('{"name": ', "not an object of JSON with comments"),
+        ('{"env": null}', "env is neither an object nor an array"),
         ('{"pages_build_output_dir": "dist"}', "a Pages project has no environments but preview and production"),
     ],
 )

@@ -54,10 +54,10 @@ function init({ config, env: environment, binding, url }) {
     );
     return 1;
   }
-  const before = readFileSync(file, "utf8");
+  const [mark, before] = /^(\ufeff?)(.*)$/s.exec(readFileSync(file, "utf8")).slice(1); // a byte order mark stays
   try {
     const { text, copied } = withLocalEnvironment(before, { environment, binding, url });
-    if (text !== before) writeFileSync(file, text);
+    if (text !== before) writeFileSync(file, mark + text);
     console.log(text === before ? `${file} has it already.` : `${file}: added the environment "${environment}".`);
     if (copied.length) console.log(`Environments inherit no bindings, so it repeats: ${copied.join(", ")}.`);
     console.log(`Start the server with "alpenglow serve", then: npx wrangler dev --env ${environment}`);

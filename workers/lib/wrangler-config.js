@@ -112,6 +112,7 @@ function append(text, root, path, value) {
   let depth = path.length;
   while (!findNodeAtLocation(root, path.slice(0, depth))) depth -= 1;
   const parent = findNodeAtLocation(root, path.slice(0, depth));
+  if (!parent.children) throw new ConfigError(`${path.slice(0, depth).join(".")} is neither an object nor an array`);
   const missing = path.slice(depth);
   const style = styleOf(text, root);
   const content = missing.reduceRight((inner, key) => ({ [key]: inner }), value);

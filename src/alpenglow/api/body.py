@@ -28,6 +28,14 @@ NO_BOUNDARY = (
 
 FOREIGN_BOUNDARY = "the form does not begin with the boundary that the Content-Type header names"
 
+MAX_JSON_MARKS = 100_000
+"""Commas and opening brackets of a JSON body. A picture's has a few dozen and a structured prompt some thousands, and
+reading millions of them would hold up the whole server for seconds.
+"""
+
+MAX_DIGITS = 1_000
+"""Of a whole number in JSON. Reading one takes the square of its digits."""
+
 Fields = Mapping[str, object]
 """Field name -> its value: bytes from a form (a list of them if it may repeat), any JSON value from JSON."""
 
@@ -224,13 +232,22 @@ def _boundary(headers: Mapping[str, str], start: bytes, *, sniff: bool) -> bytes
 
 
 def _parse_json(body: bytes) -> Fields:
+    marks = sum(map(body.count, (b",", b"{", b"[")))
+    if marks > MAX_JSON_MARKS:
+        raise RequestTooLarge(f"the JSON has {marks:,} commas and brackets, more than {MAX_JSON_MARKS:,}")
     try:
-        fields: Fields = json.loads(body)
+        fields: Fields = json.loads(body, parse_int=_whole_number)
     except json.JSONDecodeError as error:
         raise InvalidInput(f"the body begins like JSON and is none: {error}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested to death
         raise InvalidInput("the body begins like JSON and cannot be read as that") from error
     return fields
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of more than {MAX_DIGITS} digits")
+    return int(digits)
 
 
 async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

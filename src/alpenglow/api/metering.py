@@ -16,7 +16,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alpenglow.api.cards import find
@@ -222,7 +222,7 @@ class _Delivery:
         elif message["type"] == "http.response.start":
             await self._begin(charge, message)
         elif message.get("more_body"):
-            await self.forward(message)
+            await self._go_on(message)
         else:
             await self._end(charge, message.get("body", b""))
 
@@ -239,6 +239,14 @@ class _Delivery:
             await self.close()
             self.delivered = True
             await self.forward(start)
+
+    async def _go_on(self, message: Message) -> None:
+        """Raises ClientDisconnect where the caller does not take it in time: as good as gone."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self.forward(message)
+        except TimeoutError:
+            raise ClientDisconnect from None
 
     async def _end(self, charge: Charge, body: bytes) -> None:
         """All but the last bytes; settle; the last bytes. A caller who is gone by then pays nothing."""

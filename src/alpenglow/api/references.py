@@ -3,14 +3,20 @@
 import asyncio
 import base64
 import binascii
+import ctypes
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from alpenglow.errors import InvalidImage, InvalidInput, RequestTooLarge
 from alpenglow.imaging import REFERENCE_SIDE, fit_within, is_image, read_reference
 from alpenglow.request import RGB
 
 DECODERS = 2
-"""Requests whose references are decoded at a time: a decoded photograph takes far more memory than its file."""
+"""Requests whose references are decoded at a time, and the threads that ever do so: a decoded photograph takes far more
+memory than its file, and what a thread frees stays with it.
+"""
 
 
 class ReferenceReader:
@@ -22,18 +28,27 @@ class ReferenceReader:
     def __init__(self, max_pixels: int, *, scale_down: bool = True) -> None:
         self._max_pixels = max_pixels
         self._scale_down = scale_down
-        self._decoding = asyncio.Semaphore(DECODERS)
+        self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
 
     async def read(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
         """The pictures of these names, in order, and a note for each that was scaled down to the documented square.
 
         Raises InvalidImage, InvalidInput and RequestTooLarge, which name the picture.
         """
-        async with self._decoding:
-            return await asyncio.to_thread(_read, sent, self._max_pixels, scale_down=self._scale_down)
+        read = partial(_read, sent, self._max_pixels, scale_down=self._scale_down)
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, read)
 
 
 def _read(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+    if not sent:
+        return (), ()
+    try:
+        return _fitted(sent, max_pixels, scale_down=scale_down)
+    finally:
+        give_back_freed_memory()
+
+
+def _fitted(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
     references, notes = [], []
     for name, data in sent.items():
         try:
@@ -51,6 +66,12 @@ def _read(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tu
             )
         references.append(fitted)
     return tuple(references), tuple(notes)
+
+
+def give_back_freed_memory() -> None:
+    """Have glibc return to the system what was freed: a thread would keep gigabytes for its next picture."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def _image_bytes(sent: bytes) -> bytes:

@@ -144,7 +144,7 @@ def _layout_of(checkpoint: Checkpoint, layouts: Iterable[Layout], names: Iterabl
 
 
 def _make_room_for_fp8(module: nn.Module, checkpoint: Checkpoint, layout: Layout) -> frozenset[str]:
-    """Put a StoredFp8Linear wherever a layout with scales holds a Linear's weight in fp8. Returns these layers' names."""
+    """Put a StoredFp8Linear wherever a file whose layout has scales holds a weight in fp8; those layers' names."""
     linears = {n: part for n, part in module.named_modules() if isinstance(part, nn.Linear) and part.bias is None}
     stored = layout.locate(f"{name}.weight" for name in linears)
     in_fp8 = set()
