@@ -1,8 +1,10 @@
 """Every stage of training on small networks and made-up pictures: it learns, it resumes, it exports."""
 
+import copy
 import csv
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from alpenglow.training.__main__ import main
 from alpenglow.training.batches import Batch
 from alpenglow.training.crops import CropPool, encode_stack, measure_latents, to_signed
 from alpenglow.training.fit_decoder import DecoderPlan, fit_decoder
-from alpenglow.training.fit_flow import Flow, FlowPlan, blend, fit_flow, rotary_of
+from alpenglow.training.fit_flow import Flow, FlowPlan, blend, fit_flow, inputs_of, rotary_of
+from alpenglow.training.fit_flow import losses as flow_losses
 from alpenglow.training.linear_start import LinearEncoder, channel_weights, start_linear
 from alpenglow.training.run import Average, Run
 from alpenglow.training.vocabulary import fit_tokenizer
@@ -129,6 +132,25 @@ def test_the_flow_learns_what_words_mean(
     assert curve[-1] < curve[0] / 2
     batch = draw(np.random.default_rng(0), 4)
     assert distance_after_sampling(flow, batch) < 0.3  # noise is at 2, the mean of all pictures at 0.75
+
+    before = copy.deepcopy(flow)
+    fit_flow(flow, draw, weights, Run(tmp_path / "more"), replace(plan, steps=3, words=False), "cpu")
+    changed = {name for name, p in before.named_parameters() if not torch.equal(p, flow.get_parameter(name))}
+    assert {name.partition(".")[0] for name in changed} == {"transformer"}
+    assert all(p.requires_grad for p in flow.parameters())
+
+
+def test_a_thing_counts_as_much_in_a_large_frame(small_flow: Callable[[int], Flow]) -> None:
+    """Of a flow that says nothing, and a picture of nothing but one token."""
+    flow, ids, mask = small_flow(4), torch.zeros(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.bool)
+    found = []
+    for side in (8, 16):
+        latents = torch.zeros(1, 4, side, side)
+        latents[0, :, 0, 0] = 100.0
+        batch = Batch(ids, mask, latents, [], np.zeros((1, 1), np.int16))
+        inputs = inputs_of(flow, batch, np.random.default_rng(0), steps=1, prompt_dropout=0.0)
+        found.append(flow_losses(flow, inputs, torch.ones(4)).item())
+    assert found[1] == pytest.approx(found[0], rel=0.05)  # the noise that it has all around, of the square of 1
 
 
 def test_a_blend_lies_between_what_was_and_what_became_of_it(small_flow: Callable[[int], Flow]) -> None:

@@ -8,9 +8,12 @@ the last five, each ended by the clock at the number of steps that stands here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 
+from alpenglow.request import MAX_SIDE
 from alpenglow.training.batches import Part
 from alpenglow.training.fit_flow import FlowPlan
+from alpenglow.training.pictures import TOKEN
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,50 @@ EVERYTHING_KNOWN = (
     replace(LANDSCAPES, share=0.06, frames=LANDSCAPES.frames | {(1024, 768): 0.3, (1920, 1088): 0.1}),
 )
 
+LARGE = [
+    (width, height)
+    for width, height in product(range(512, MAX_SIDE + 1, TOKEN), repeat=2)
+    if width * height > 1280 * 768 or max(width, height) > 1280
+]
+ASKED_FOR = {(1920, 1088): 0.1, (1088, 1920): 0.09, (1536, 1024): 0.05, (1024, 1536): 0.04, (1920, 1920): 0.04} | {
+    (1280, 1280): 0.02,
+    (1024, 1024): 0.03,
+    (1280, 768): 0.015,
+    (768, 1280): 0.015,
+}
+ANY_LARGE = Part(
+    0.56,
+    {"subject": 0.68, "pair": 0.1, "restyle": 0.08, "recolour": 0.05, "beside": 0.05, "count": 0.04},
+    {frame: 0.6 / len(LARGE) + ASKED_FOR.get(frame, 0.0) for frame in dict.fromkeys((*LARGE, *ASKED_FOR))},
+)
+WIDE_AND_TALL = replace(
+    LANDSCAPES, share=0.06, frames={(1920, 1088): 0.3, (1088, 1920): 0.4, (1280, 768): 0.15, (1024, 1024): 0.15}
+)
+OUTSIDE_LARGE = replace(OUTSIDE, share=0.04, frames={(1920, 1088): 0.35, (1280, 768): 0.3, (1024, 1024): 0.35})
+EVERY_FRAME = (
+    ANY_LARGE,
+    WIDE_AND_TALL,
+    OUTSIDE_LARGE,
+    replace(NAMED, share=0.22, kinds=NAMED.kinds | {"subject": 0.5, "restyle": 0.38}),
+    replace(EVERYTHING_ARRANGED[1], share=0.04),
+    replace(EVERYTHING_ARRANGED[2], share=0.04),
+    replace(OUTSIDE, share=0.04),
+)
+EVERY_FRAME_KNOWN = (
+    replace(ANY_LARGE, share=0.34),
+    replace(WIDE_AND_TALL, share=0.04),
+    replace(OUTSIDE_LARGE, share=0.03),
+    replace(
+        NAMED,
+        share=0.38,
+        kinds=NAMED.kinds | {"subject": 0.56, "restyle": 0.32},
+        frames=NAMED.frames | {(256, 256): 0.45, (1024, 1024): 0.16},
+    ),
+    replace(EVERYTHING_ARRANGED[1], share=0.07),
+    replace(EVERYTHING_ARRANGED[2], share=0.07),
+    replace(OUTSIDE, share=0.07),
+)
+
 
 CURRICULUM = (
     # What words mean is learned soonest from single things, by sampling's first step alone: a prompt with its
@@ -209,5 +256,16 @@ CURRICULUM = (
     Stage(
         EVERYTHING_KNOWN,
         FlowPlan(steps=11_138, batch=32, first_alone=0.4, learning_rate=7e-4, hold=0.2, averaging=0.99, seed=111),
+    ),
+    # Any large frame, at rates low enough for few pictures a step, on two cores. Words are not touched.
+    Stage(
+        EVERY_FRAME,
+        FlowPlan(
+            steps=5_000, batch=6, first_alone=0.8, learning_rate=4e-4, hold=0.9, averaging=0.99, words=False, seed=112
+        ),
+    ),
+    Stage(
+        EVERY_FRAME_KNOWN,
+        FlowPlan(steps=5_000, batch=6, first_alone=0.8, learning_rate=3e-4, averaging=0.998, words=False, seed=113),
     ),
 )

@@ -26,11 +26,16 @@ from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Batch
 from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
+from alpenglow.training.pictures import LARGEST_CELL, TOKEN
 from alpenglow.training.replay import Replayed, capture_on_cuda
 from alpenglow.training.run import Average, Run
 
 ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
 """How both the flow and the words are learned."""
+
+
+CELL = (LARGEST_CELL // TOKEN) ** 2
+"""Tokens of the largest cell that a drawing has."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class FlowPlan:
     sampling steps that see the empty prompt, for guidance.
 
     `first_alone` is the share of training steps that take sampling's first step only, with as many times the pictures
-    as sampling has steps: what a prompt and its references mean is learned there, soonest.
+    as sampling has steps: what a prompt and its references mean is learned there, soonest. With `words` the text
+    encoder learns too.
     """
 
     steps: int
@@ -50,6 +56,7 @@ class FlowPlan:
     first_alone: float = 0.0
     prompt_dropout: float = 0.08
     averaging: float = 0.998
+    words: bool = True
     seed: int = 0
 
 
@@ -117,6 +124,8 @@ def fit_flow(
     `draw` makes a batch that costs as much as so many pictures of 256x256. `weights` (C,) say how much each latent
     channel counts.
     """
+    flow.text_encoder.requires_grad_(plan.words)
+    flow.zero_grad()  # of the stage before: it would still be followed where nothing is learned now
     learner = Learner(flow, weights, device)
     average = Average(flow, plan.averaging)
     first = run.resume(flow, learner.optimizer, average)
@@ -138,6 +147,7 @@ def fit_flow(
         if save:
             run.save(flow, learner.optimizer, average, step + 1)
     average.copy_to(flow)
+    flow.requires_grad_()
 
 
 def inputs_of(flow: Flow, batch: Batch, rng: np.random.Generator, steps: int, prompt_dropout: float) -> Inputs:
@@ -164,7 +174,8 @@ def losses(flow: Flow, given: Inputs, weights: Tensor) -> Tensor:
 
     That is (x - data) / t at the x that the steps before have come to, which counts as given. At t = 1 x is noise, and
     the target rectified flow's own, noise - data. Returns each picture's mean squared error over the steps, weighted by
-    channel: (B,).
+    channel: (B,). In frames larger than a drawing's largest cell it is the error over that cell, were all of it there:
+    by the mean over 1920x1920, a thing would count a fourteenth of what it does at 512x512.
     """
     weight = flow.transformer.img_in.weight
     attend = attention_in_batches if weight.device.type == "cpu" else attention
@@ -177,7 +188,7 @@ def losses(flow: Flow, given: Inputs, weights: Tensor) -> Tensor:
         v = flow.transformer(x.to(weight), txt, t[None], given.rotary, references=references, attend=attend).float()
         found.append(((v - (x - given.data) / t).square() * weights).mean((1, 2)))
         x = x + (after - t) * v.detach()
-    return torch.stack(found).mean(0)
+    return torch.stack(found).mean(0) * max(1.0, given.data.shape[1] / CELL)
 
 
 @torch.no_grad()

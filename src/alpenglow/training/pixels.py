@@ -22,7 +22,10 @@ from alpenglow.training.scenes import SCENES
 CELLS = (512, 256, 128)
 """Pixels of a cell: of a thing in a picture of 512x512 and above, in one of 256x256, and of two in 256x256."""
 
-SCENE_FRAMES = ((256, 256), (512, 512), (1024, 768), (1024, 1024), (768, 1024), (1280, 768), (1920, 1088))
+SCENE_FRAMES = (
+    *((256, 256), (512, 512), (1024, 768), (1024, 1024), (768, 1024)),
+    *((1280, 768), (1920, 1088), (1088, 1920)),
+)
 """Widths and heights, in pixels, at which scenes are shown."""
 
 Bytes = NDArray[np.uint8]

@@ -37,6 +37,11 @@ def named(library: Library, style: str, width: int, height: int, guidance: float
             yield Question(prompt, width, height, Picture(((concept, style),)), guidance=guidance)
 
 
+def some_named(library: Library, width: int, height: int) -> Iterator[Question]:
+    """Every fourth thing in the default style, for frames that take long to draw."""
+    return islice(named(library, DEFAULT_STYLE, width, height), 0, None, 4)
+
+
 def keyworded(library: Library, width: int, height: int) -> Iterator[Question]:
     """Every thing by the other words for it that are no part of its name, and that do not hold it."""
     for concept in library.concepts.values():
@@ -311,7 +316,10 @@ SETS: dict[str, Ask] = {
     "named, fluent, 1024x768": lambda library: named(library, DEFAULT_STYLE, 1024, 768),
     "named, fluent, 768x1024": lambda library: named(library, DEFAULT_STYLE, 768, 1024),
     "named, fluent, 1280x768": lambda library: named(library, DEFAULT_STYLE, 1280, 768),
-    "named, fluent, 1920x1088": lambda library: islice(named(library, DEFAULT_STYLE, 1920, 1088), 0, None, 4),
+    **{
+        f"named, fluent, {width}x{height}": partial(some_named, width=width, height=height)
+        for width, height in ((1536, 1024), (1024, 1536), (1920, 1088), (1088, 1920), (1920, 1920))
+    },
     "named, fluent, 256x256, guidance 2": lambda library: named(library, DEFAULT_STYLE, 256, 256, guidance=2.0),
     "other words, 256x256": lambda library: keyworded(library, 256, 256),
     "as people type, 256x256": lambda _: typed(AS_TYPED, 256, 256),
@@ -328,6 +336,7 @@ SETS: dict[str, Ask] = {
     "landscapes, 1024x768": lambda library: landscapes(library, 1024, 768),
     "landscapes, 1024x1024": lambda library: landscapes(library, 1024, 1024),
     "landscapes, 1920x1088": lambda library: islice(landscapes(library, 1920, 1088), 0, None, 2),
+    "landscapes, 1088x1920": lambda library: islice(landscapes(library, 1088, 1920), 0, None, 2),
     **{
         f"restyled like {style}, {side}x{side}": partial(restyled, style=style, width=side, height=side)
         for side in (256, 512)
