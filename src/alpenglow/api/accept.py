@@ -12,7 +12,7 @@ _RANGE = re.compile(r"(?P<type>[^\s;,]+)\s*(?:;[^,]*?\bq\s*=\s*(?P<q>[01](?:\.\d
 
 def preferred_image(accept: str) -> ImageFormat | None:
     """The format that `accept` puts above JSON, or None: for `*/*`, for JSON, for both alike and for anything unknown.
-    None, too, for lists with HTML: browsers send those, and Java where nobody set any.
+    None, too, for lists with `text/html`: browsers send those, and so does Java's client where nobody set one.
 
     Of formats liked alike, the one that is named first; of those that a wildcard covers, JPEG.
     """

@@ -24,7 +24,8 @@ NO_BOUNDARY = (
     "required properties at '/' are 'multipart': the Content-Type header names no boundary; in a Worker, give FormData "
     "to a Response, and that one's body and content type to env.AI.run"
 )
-"""What Cloudflare's parser comes to where ours looks into the body, and what mends it."""
+"""Cloudflare's answer to a form whose header names no boundary, which we read from the body unless we are strict, and
+how to mend the request."""
 
 FOREIGN_BOUNDARY = "the form does not begin with the boundary that the Content-Type header names"
 

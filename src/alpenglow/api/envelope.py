@@ -225,7 +225,7 @@ class LastResort:
     """Middleware that answers what no handler foresaw.
 
     The framework's own last resort answers and raises again, upon which the server closes the connection under the
-    caller's next request. What is cancelled, is so because the server stops and waits no longer.
+    caller's next request. A request is cancelled only where the server is stopping and waits no longer.
     """
 
     def __init__(self, app: ASGIApp) -> None:

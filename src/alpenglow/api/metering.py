@@ -2,9 +2,9 @@
 
 A face reserves once it knows what is asked for (`Meter.reserve`); all else happens where the answer leaves (`Metered`,
 a middleware): whatever is not a picture delivered is void, be it an error, a cancel or a caller who left. The last
-bytes of an answer are held back until it is settled in the ledger. So nobody holds a whole answer that is not billed;
-and between the settling and the write of those bytes nothing is awaited but the ledger itself, so that only a process
-that is killed within that instant bills what it did not deliver.
+bytes of an answer are held back until it is settled in the ledger. So nobody gets a whole answer unbilled. Between
+settling and writing those bytes only the ledger is awaited, so that only a process killed in that instant bills an
+answer that it did not deliver.
 
 Knows nothing of SQL. Without a ledger, prices are told and nothing is kept.
 """
@@ -106,8 +106,8 @@ def _tiles(height: int, width: int) -> int:
 class Charge:
     """One request's price, and what the ledger does about it; nothing where there is no ledger.
 
-    The ledger's threads cannot be cancelled with the request: each is a task that `void` waits for, so that nothing
-    comes after it.
+    A thread of the ledger cannot be cancelled with its request. Each runs as a task that `void` waits for, so that
+    nothing can follow the void.
     """
 
     amount: int

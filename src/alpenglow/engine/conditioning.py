@@ -29,8 +29,8 @@ T = TypeVar("T", Tensor, ReferenceMemory, Modulations)
 class Conditioning:
     """Everything that the transformer is given beside the noise.
 
-    Of the values none depends on the seed; modulations depend on the schedule alone, positions on the sizes. Methods
-    that may run a network add its wall seconds to `spent`; what comes from the cache adds nothing.
+    No value depends on the seed. Modulations depend on the schedule alone, positions on the sizes alone. Methods that
+    may run a network add its wall seconds to `spent`; what comes from the cache adds nothing.
     """
 
     def __init__(self, row: Row, networks: Networks, max_bytes: int) -> None:
@@ -89,7 +89,7 @@ class Conditioning:
         return self._kept(("rotary", text, grid, *references), lay_out)
 
     def modulations(self, timesteps: Tensor, guidance: Tensor | None) -> tuple[Modulations, ...]:
-        """Of every step of a schedule (1, steps + 1); made row by row, so that they do not depend on company."""
+        """One for each step of a schedule (1, steps + 1), each computed alone, so that none depends on the batch."""
         times = tuple(timesteps[0, :-1].tolist())
         strength = None if guidance is None else guidance.item()
 

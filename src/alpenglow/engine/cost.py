@@ -23,7 +23,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Work:
-    """Floating-point operations of a picture that nothing is known of yet; `step` is one of `steps`."""
+    """Floating-point operations of a picture with an empty cache; `step` is one of `steps` forwards."""
 
     text_encoder: int
     references: int

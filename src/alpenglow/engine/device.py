@@ -111,7 +111,7 @@ def container_memory(group: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | 
 
 
 def batch_tokens(device: torch.device) -> int:
-    """Tokens from which on a forward takes as long as its tokens: more riders would only make the oldest wait."""
+    """Tokens of a batch beyond which a forward's time grows with its tokens: more jobs would only delay the oldest."""
     return 1_024 if device.type == "cpu" else 16_384
 
 

@@ -25,7 +25,7 @@ Loader = Callable[[], Iterable["Pipeline"]]
 log = logging.getLogger(__name__)
 
 STOPPED = "The engine stopped, or never started: the server's log says why."
-"""What callers are told of a failure: its own sentence names files, and is for whoever runs the engine."""
+"""What callers are told after a failure. The error's own message names files and is for whoever runs the engine."""
 
 
 class Engine:

@@ -22,8 +22,8 @@ WIDE, PART = 8192, 1024
 """Inputs above which the maximum of a row is found in parts of so many."""
 
 LARGE = 2**22
-"""Numbers of a weight from which on it pays to keep it as the checkpoint holds it: a few hundred tokens are multiplied
-by so many, and widening them takes a few percent of that. The demo's are smaller, and its pictures too."""
+"""Weights of at least so many elements stay in the checkpoint's dtype. Some hundred tokens are multiplied by each, of
+which widening it takes a few percent. The demo's weights are smaller, and so are its pictures."""
 
 
 class WidenedLinear(nn.Linear):
@@ -77,7 +77,7 @@ class OneDNNLinear(WidenedLinear):
 
 
 class Room(threading.local):
-    """A thread's memory for one widened weight: taken anew each time, its pages would cost more than the widening."""
+    """One scratch buffer a thread for a widened weight: allocated afresh, its pages would cost more than widening."""
 
     def __init__(self) -> None:
         self._numbers = torch.empty(0)

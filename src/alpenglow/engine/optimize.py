@@ -42,14 +42,14 @@ class OptimizationPlan:
 
     @property
     def read_as(self) -> torch.dtype | None:
-        """What weights are cast to as they are read. None where `linear` takes them as the checkpoint holds them: cast
-        first, all of them would be there in fp32 at once.
+        """The dtype that weights are cast to as they are read; None where `linear` takes them as stored. Casting first
+        would hold all of them in fp32 at once.
         """
         return self.dtype if self.linear in {None, Fp8Linear} else None
 
     def staging(self, device: torch.device, offload: Offload = "none") -> torch.device:
-        """Where weights are read to. Quantised layers move on one by one, what is away never goes there whole, and fp8
-        is unknown to Metal.
+        """The device that weights are read to: the CPU where layers move on one by one (fp8), where offloaded weights
+        never all fit, and for Metal, which has no fp8.
         """
         first = self.linear is Fp8Linear or offload != "none" or device.type == "mps"
         return torch.device("cpu") if first else device
@@ -58,7 +58,8 @@ class OptimizationPlan:
         """Such as `int8: Int8Linear in bf16`."""
         parts = [f"{self.linear.__name__ if self.linear else 'Linear'} in {short(self.dtype)}"]
         parts += [f"autoencoder in {short(self.autoencoder_dtype)}"] if self.autoencoder_dtype != self.dtype else []
-        return f"{self.precision}: {', '.join(parts + ['compiled'] * self.compile)}"
+        parts += ["compiled"] if self.compile else []
+        return f"{self.precision}: {', '.join(parts)}"
 
 
 def choose(precision: str, device: torch.device) -> OptimizationPlan:
@@ -138,8 +139,8 @@ def compile_networks(networks: Networks) -> None:
     """Transformer, text encoder and decoder; the encoder's references are small and come from the cache if they can."""
     from torch._dynamo import config
 
-    # A function's versions are counted by process: the resnets of all decoders share one, which has one for each width.
-    # What is over the limit would run as it is, for good.
+    # torch counts compiled versions by function and process. The resnets of all decoders share one function, with a
+    # version for each width; past the limit they would run uncompiled for good.
     config.recompile_limit = max(VERSIONS, config.recompile_limit)
     for block in (*networks.transformer.double_blocks, *networks.transformer.single_blocks):
         # Blocks of a kind share their code and sizes are symbols: two compilations, whatever depth and sizes.

@@ -49,8 +49,8 @@ COMMON_SIZES = ((1024, 1024), (1024, 768), (512, 512), (256, 256))
 """Width and height."""
 
 COMPILED_SIZE = (1040, 784)
-"""What is compiled first. Neither its sides nor its tokens equal each other or a network's width at any level: the
-compiler would take equal numbers for one and compile again for pictures where they differ."""
+"""The size that is compiled first. Its sides and token counts differ from each other and from every width of the
+networks: the compiler takes equal numbers for one symbol, and would compile again where they differ."""
 
 
 @dataclass(eq=False, slots=True)
@@ -98,7 +98,9 @@ def plan_for(device: torch.device, precision: str, offload: Offload) -> Optimiza
 
 
 def once_more(method: Callable[Concatenate[Pipeline, P], T]) -> Callable[Concatenate[Pipeline, P], T]:
-    """Where the device lacks memory, make room and try again: a method that changes nothing before it has succeeded."""
+    """Where the device runs out of memory, make room and call `method` once more: for those that change nothing until
+    they succeed.
+    """
 
     @wraps(method)
     def call(pipeline: Pipeline, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -192,7 +194,7 @@ class Pipeline:
             self._meet()
 
     def _meet(self) -> None:
-        """Compile for several rows, too, which is done apart from one: better now than when two callers meet."""
+        """Compile for batches too: they are compiled apart from a single row, and two callers should not wait then."""
         grey = np.full((272, 336, 3), 128, np.uint8)
         for references in ((), (grey,)) if self.row.kv else ((),):
             pair = [

@@ -189,7 +189,8 @@ def _spend(connection: Connection, order: Order, day: date, minute: int) -> None
     limits = select(ACCOUNTS.c.daily_allocation, ACCOUNTS.c.requests_per_minute).where(ACCOUNTS.c.id == order.account)
     allocation, per_minute = connection.execute(limits).one()
     ours = (DAYS.c.account_id == order.account) & (DAYS.c.day == day)
-    # Who has a slow clock counts in the minute that has begun; one far ahead is of a clock that was wrong.
+    # A server whose clock is behind counts in the minute that has begun already. A minute far ahead was written by a
+    # clock that was wrong, and is replaced.
     begins = or_(DAYS.c.minute < minute, DAYS.c.minute > minute + CLOCKS_DIFFER)
     affordable: ColumnElement[bool] = true()
     in_time: ColumnElement[bool] = true()

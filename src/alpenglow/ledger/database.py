@@ -83,9 +83,9 @@ def reading(engine: Engine) -> Engine:
 
 
 def forgetful(engine: Engine) -> Engine:
-    """`engine` for transactions that a power cut may undo, for which none waits for the disk; the order of all stays.
+    """`engine` for transactions that need not survive a power cut: they do not wait for the disk.
 
-    What the next one to wait writes down holds these too. A process that is killed loses neither.
+    Their order is kept, since the next one that waits writes these too. A killed process loses neither kind.
     """
     return engine.execution_options(waits_for_disk=False)
 

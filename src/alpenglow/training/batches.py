@@ -118,8 +118,8 @@ class Deck:
         self.odds: dict[Group, NDArray[np.float64]] = {}  # (P,), cumulated; where missing, each plan is as likely
 
     def focus(self, weights: dict[str, NDArray[np.float64]]) -> None:
-        """From now on draw a plan of a kind by the weight of what it shows, of two things by their mean: (drawings,)
-        for each kind that has any; those of other kinds are as likely as each other.
+        """From now on draw plans of a kind in proportion to the weight of what they show, the mean for two things.
+        `weights` gives (drawings,) by kind; kinds without stay uniform.
         """
         self.odds = {
             group: np.cumsum(weights[group.kind][group.plans.drawings[:, : PLACES[group.layout]]].mean(1))

@@ -1,9 +1,9 @@
 """A small classifier of drawings, trained on augmented renders alone: the evaluation's second judge.
 
-Linear discriminants: a picture is what the nearest mean is of, in the metric that makes noise white which is common to
-all classes (Fisher 1936; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 4.3). That noise is
-what a drawing may be without being another one: moved, scaled, turned, blurred, pale, tinted, grainy. It never sees a
-generated picture.
+Linear discriminant analysis: a picture belongs to the class with the nearest mean, in the metric that whitens the noise
+common to all classes (Fisher 1936; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 4.3). That
+noise is what a drawing may be without being another one: moved, scaled, turned, blurred, pale, tinted, grainy. It never
+sees a generated picture.
 """
 
 import torch

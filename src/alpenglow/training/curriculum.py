@@ -1,9 +1,9 @@
 """What the flow is shown, stage by stage.
 
-The bundled flow was not made by the first three, which have not been run whole. It went through twenty-one of commit
-741ef44, over pools of rendered pictures; these say in short what those came to, at about as many steps in all. Then it
-went through the next three, of which two fifths were kept (`--keep 0.6`), through the next (`--keep 0.15`) and through
-the last five, each ended by the clock at the number of steps that stands here.
+The first three stages have never been run whole. The bundled flow went through twenty-one stages of commit 741ef44,
+over pools of rendered pictures; these three sum them up, in about as many steps. It then went through the next three,
+of which two fifths were kept (`--keep 0.6`), the next one (`--keep 0.15`) and the five on a GPU after it, each ended by
+the clock at the steps that stand here.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Teaches the text encoder other words by itself: what the transformer makes of a caption said otherwise comes to be
-what it makes of the plain one.
+"""Teaches the text encoder other words by distillation: for a caption said otherwise the frozen transformer is to
+predict what it predicts for the plain one.
 
 The transformer, which has learned to read plain captions, stays as it is. It is asked for the velocities of a few image
 tokens only: all of a picture of 256x256, and anywhere in larger ones, whose velocities are then not those of a whole
@@ -158,6 +158,6 @@ def velocities(transformer: Flux2Transformer, states: Tensor, probes: Probes) ->
 
 
 def difference(found: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
-    """Mean squared difference, weighted by channel, in parts of that between the captions of the batch."""
+    """Mean squared difference weighted by channel, over the variance of `wanted` in the batch, weighted likewise."""
     between = ((wanted - wanted.mean(0)).square() * weights).mean()
     return ((found - wanted).square() * weights).mean() / between

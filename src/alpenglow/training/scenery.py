@@ -13,11 +13,11 @@ from alpenglow.training.light import Colour, Light, mix, rgb, to_hex
 
 Point = tuple[float, float]
 
-ROCK, FAR_ROCK = rgb("#7d87a5"), rgb("#93a0bd")
+ROCK = rgb("#7d87a5")
 PINE, MEADOW, GRASS, LEAF = rgb("#2f6b58"), rgb("#7fb85a"), rgb("#5da04f"), rgb("#4a9150")
 SAND, WET_SAND, DUNE, DUNE_SHADE = rgb("#f3dba6"), rgb("#d9b981"), rgb("#eeb56a"), rgb("#cf8a4e")
 WATER, DEEP_WATER = rgb("#4fb3d3"), rgb("#2279b5")
-TRUNK, CACTUS, STONE = rgb("#7a5238"), rgb("#5d9a5c"), rgb("#8791a8")
+TRUNK, CACTUS = rgb("#7a5238"), rgb("#5d9a5c")
 HOUSES = (rgb("#7f8db0"), rgb("#66749c"), rgb("#4d5a85"))
 LAMP = rgb("#ffd983")
 FLOWERS = (rgb("#ffffff"), rgb("#ffd84d"), rgb("#f2728c"), rgb("#b68cf0"))

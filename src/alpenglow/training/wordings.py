@@ -62,8 +62,8 @@ class Rewriter:
     def __init__(
         self, library: Library, words: Mapping[str, str], around: Fillers, meant: Collection[str] = frozenset()
     ) -> None:
-        """`words` says which concept of the library each other word means. What is to stand `around` a thing must mean
-        none, not by `words` and not by what is `meant` beside them: else it is left out.
+        """`words` maps each other word to the concept that it means. Fillers in `around` that mean a concept, by
+        `words` or by what is `meant` beside them, are left out.
         """
         called = everyday_words(library.concepts)
         plurals = {plural(name) for name, one in library.concepts.items() if countable(one)}
