@@ -25,6 +25,7 @@ def test_a_row_is_found_by_three_names(row: Row) -> None:
     assert find(row.name) is row
     assert find(row.api_name) is row
     assert find(row.api_name.removeprefix("@cf/")) is row
+    assert find(row.api_name.rpartition("/")[2]) is row
     assert row.api_name.startswith("@cf/")
 
 

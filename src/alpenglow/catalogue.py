@@ -69,11 +69,11 @@ class Row:
 
 
 def find(name: str) -> Row:
-    """The row of its own name (`klein-9b`), of the API's (`@cf/black-forest-labs/flux-2-klein-9b`) or of that without
-    `@cf/`. Raises UnknownModel.
+    """The row of its own name (`klein-9b`) or of the API's (`@cf/black-forest-labs/flux-2-klein-9b`), that one's author
+    and `@cf/` left out or not. Raises UnknownModel.
     """
     for row in ROWS:
-        if name in {row.name, row.api_name, row.api_name.removeprefix("@cf/")}:
+        if name in row.card().names:
             return row
     raise UnknownModel(name)
 

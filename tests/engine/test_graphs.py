@@ -3,10 +3,10 @@
 import torch
 
 from alpenglow.engine import graphs
-from alpenglow.engine.graphs import GraphedTransformer, again, flat, whole
+from alpenglow.engine.graphs import GraphedTransformer, again
 from alpenglow.models.attention import ReferenceMemory, rope
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids
-from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
+from alpenglow.models.transformer import Flux2Transformer, Modulations, TransformerConfig
 from oracles import normal, randomise
 
 CONFIG = TransformerConfig(
@@ -69,7 +69,9 @@ def test_the_oldest_shape_leaves(monkeypatch) -> None:
     assert len(graphed._recorded) == 2
 
 
-def test_flat_and_whole() -> None:
+def test_modulations_are_put_together_again() -> None:
     by = Flux2Transformer(CONFIG).modulations(torch.rand(2))
-    assert len(flat(by)) == graphs.MODULATIONS
-    assert all(a is b for a, b in zip(flat(by), flat(whole(flat(by))), strict=True))
+    assert all(a is b for a, b in zip(by.tensors(), Modulations.of(by.tensors()).tensors(), strict=True))
+    one, two = (Modulations.of(tensor[i : i + 1] for tensor in by.tensors()) for i in range(2))
+    assert all(map(torch.equal, Modulations.joined([one, two]).tensors(), by.tensors()))
+    assert by.bytes == 2 * one.bytes == sum(tensor.numel() * 4 for tensor in by.tensors())

@@ -17,7 +17,7 @@ from alpenglow.engine.cache import Cache
 from alpenglow.imaging import crop_to_multiple, cropped_size
 from alpenglow.models.attention import ReferenceMemory, rope
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
-from alpenglow.models.transformer import Modulations, Shift
+from alpenglow.models.transformer import Modulations
 from alpenglow.request import RGB
 from alpenglow.weights.networks import Networks
 
@@ -134,27 +134,4 @@ def fingerprint(image: RGB) -> tuple[tuple[int, ...], bytes]:
 
 def sizeof(value: Kept) -> int:
     """Bytes of what the cache holds."""
-    match value:
-        case Tensor():
-            return value.numel() * value.element_size()
-        case ReferenceMemory():
-            return value.bytes
-        case Modulations(img=img, txt=txt, single=single, last=last):
-            return sum(sizeof(t) for part in (*img, *txt, single, last) for t in part)
-    raise TypeError(type(value).__name__)
-
-
-def joined(rows: Sequence[Modulations]) -> Modulations:
-    """Those of several samples as one batch."""
-    if len(rows) == 1:
-        return rows[0]
-
-    def shift(parts: Sequence[Shift]) -> Shift:
-        return Shift(*(torch.cat(same) for same in zip(*parts, strict=True)))
-
-    img, txt = (
-        (shift([pair[0] for pair in pairs]), shift([pair[1] for pair in pairs]))
-        for pairs in ([row.img for row in rows], [row.txt for row in rows])
-    )
-    last = torch.cat([row.last[0] for row in rows]), torch.cat([row.last[1] for row in rows])
-    return Modulations(img, txt, shift([row.single for row in rows]), last)
+    return value.nbytes if isinstance(value, Tensor) else value.bytes

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from alpenglow.models.attention import Attend, attention
-from alpenglow.models.transformer import Flux2Transformer, Modulations, Shift
+from alpenglow.models.transformer import Flux2Transformer, Modulations
 
 MAX_IMAGE_TOKENS = 1024
 """512 x 512; above, the device is busy all the time anyway."""
@@ -63,10 +63,10 @@ class GraphedTransformer:
             return self.transformer(
                 img, txt, timestep, rotary, references=references, attend=attend, modulations=modulations
             )
-        inputs = (img, txt, rotary, *flat(modulations), *([] if references is None else [references]))
+        inputs = tensors_of(img, txt, rotary, modulations, references)
         key = tuple(tensor.shape for tensor in inputs)
         if key not in self._recorded:
-            self._recorded[key] = self._record(inputs, timestep)
+            self._recorded[key] = self._record(img, txt, timestep, rotary, modulations, references)
             while len(self._recorded) > MAX_GRAPHS:
                 self._recorded.popitem(last=False)
         self._recorded.move_to_end(key)
@@ -80,15 +80,30 @@ class GraphedTransformer:
         """Give back the memory of all recordings; shapes are recorded anew as they come."""
         self._recorded.clear()
 
-    def _record(self, inputs: tuple[Tensor, ...], timestep: Tensor) -> Recorded:
-        fixed = tuple(tensor.clone() for tensor in inputs)
-        img, txt, rotary, *rest = fixed
-        by, references = whole(rest[:MODULATIONS]), rest[MODULATIONS] if len(rest) > MODULATIONS else None
+    def _record(
+        self,
+        img: Tensor,
+        txt: Tensor,
+        timestep: Tensor,
+        rotary: Tensor,
+        modulations: Modulations,
+        references: Tensor | None,
+    ) -> Recorded:
+        img, txt, rotary = img.clone(), txt.clone(), rotary.clone()
+        modulations = Modulations.of(tensor.clone() for tensor in modulations.tensors())
+        references = None if references is None else references.clone()
 
         def run() -> Tensor:
-            return self.transformer(img, txt, timestep, rotary, references=references, modulations=by)
+            return self.transformer(img, txt, timestep, rotary, references=references, modulations=modulations)
 
-        return Recorded(fixed, *self._capture(run))
+        return Recorded(tensors_of(img, txt, rotary, modulations, references), *self._capture(run))
+
+
+def tensors_of(
+    img: Tensor, txt: Tensor, rotary: Tensor, modulations: Modulations, references: Tensor | None
+) -> tuple[Tensor, ...]:
+    """All that a forward reads, in one order."""
+    return (img, txt, rotary, *modulations.tensors(), *([] if references is None else [references]))
 
 
 def on_cuda(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
@@ -116,18 +131,3 @@ def again(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
     """The slow twin: runs the forward itself into the same memory."""
     output = run().clone()
     return lambda: output.copy_(run()), output
-
-
-MODULATIONS = 17
-"""Tensors of `Modulations`."""
-
-
-def flat(by: Modulations) -> list[Tensor]:
-    """All tensors in order."""
-    return [*by.img[0], *by.img[1], *by.txt[0], *by.txt[1], *by.single, *by.last]
-
-
-def whole(tensors: list[Tensor]) -> Modulations:
-    """The inverse of `flat`."""
-    a, b, c, d, single = (Shift(*tensors[3 * i : 3 * i + 3]) for i in range(5))
-    return Modulations((a, b), (c, d), single, (tensors[15], tensors[16]))

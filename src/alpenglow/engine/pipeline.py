@@ -17,7 +17,7 @@ from torch import Tensor
 
 from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
-from alpenglow.engine.conditioning import Conditioning, Seconds, fingerprint, joined
+from alpenglow.engine.conditioning import Conditioning, Seconds, fingerprint
 from alpenglow.engine.device import device_named, make_current, wait_for
 from alpenglow.engine.graphs import GraphedTransformer, on_cuda
 from alpenglow.engine.offload import Offload
@@ -288,8 +288,8 @@ class Pipeline:
             if sample.previews:
                 sample.clean = euler_step(x_i, v_i, t_i, torch.zeros_like(t_i))
         x = euler_step(x, v, t, t_next)
-        for sample, row in zip(samples, x.split(1), strict=True):
-            sample.x, sample.step = row, sample.step + 1
+        for sample, x_i in zip(samples, x.split(1), strict=True):
+            sample.x, sample.step = x_i, sample.step + 1
 
     @torch.inference_mode()
     @once_more
@@ -320,9 +320,8 @@ class Pipeline:
 
     def _decode(self, latents: Tensor, width: int, height: int) -> RGB:
         latents = latents.to(self.networks.autoencoder.decoder.conv_in.weight.dtype)
-        large = width * height > tiles.PIXELS
-        decoded = tiles.decode(self.networks.autoencoder, latents) if self.tiled and large else None
-        image = (self.networks.autoencoder.decode(latents) if decoded is None else decoded)[0].float()  # (3, H, W)
+        autoencoder, cut = self.networks.autoencoder, self.tiled and width * height > tiles.PIXELS
+        image = (tiles.decode(autoencoder, latents) if cut else autoencoder.decode(latents))[0].float()  # (3, H, W)
         pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().byte()
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
         # Laid out on the device, so that only bytes in their last order travel.
@@ -334,7 +333,7 @@ class Pipeline:
         references = None
         if first.references is not None:
             references = torch.cat([s.references for s in samples if s.references is not None])
-        modulations = joined([s.modulations[s.step] for s in samples])
+        modulations = Modulations.joined([s.modulations[s.step] for s in samples])
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             attend: Attend = first.memory.reader(text.shape[1]) if first.memory is not None else attention

@@ -7,8 +7,9 @@ Knows nothing of schedules, of latents' layout, of prompts.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -104,13 +105,36 @@ class Flux2Transformer(nn.Module):
 class Modulations(NamedTuple):
     """Shifts, scales and gates of every block for one batch of timesteps; `last` has no gate."""
 
-    img: tuple[Shift, Shift]
-    txt: tuple[Shift, Shift]
-    single: Shift
+    img: tuple[ModulationOut, ModulationOut]
+    txt: tuple[ModulationOut, ModulationOut]
+    single: ModulationOut
     last: tuple[Tensor, Tensor]
 
+    def tensors(self) -> list[Tensor]:
+        """All of them, in the order that `of` takes."""
+        return [*self.img[0], *self.img[1], *self.txt[0], *self.txt[1], *self.single, *self.last]
 
-class Shift(NamedTuple):
+    @classmethod
+    def of(cls, tensors: Iterable[Tensor]) -> Self:
+        """The inverse of `tensors`."""
+        *blocks, shift, scale = tensors
+        img1, img2, txt1, txt2, single = (ModulationOut(*blocks[i : i + 3]) for i in range(0, 15, 3))
+        return cls((img1, img2), (txt1, txt2), single, (shift, scale))
+
+    @classmethod
+    def joined(cls, rows: Sequence[Self]) -> Self:
+        """Those of several batches as one."""
+        if len(rows) == 1:
+            return rows[0]
+        return cls.of(torch.cat(same) for same in zip(*(row.tensors() for row in rows), strict=True))
+
+    @property
+    def bytes(self) -> int:
+        """What all of them take."""
+        return sum(tensor.nbytes for tensor in self.tensors())
+
+
+class ModulationOut(NamedTuple):
     """One modulation: three (B, 1, h) tensors, in the order in which the checkpoint stores them."""
 
     shift: Tensor
@@ -118,9 +142,9 @@ class Shift(NamedTuple):
     gate: Tensor
 
 
-def modulate(x: Tensor, by: Shift) -> Tensor:
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """(1 + scale) LayerNorm(x) + shift; the norm has no parameters of its own."""
-    return (1 + by.scale) * F.layer_norm(x, x.shape[-1:], eps=NORM_EPS) + by.shift
+    return (1 + scale) * F.layer_norm(x, x.shape[-1:], eps=NORM_EPS) + shift
 
 
 class DoubleStreamBlock(nn.Module):
@@ -137,27 +161,28 @@ class DoubleStreamBlock(nn.Module):
         self,
         img: Tensor,
         txt: Tensor,
-        modulation_img: tuple[Shift, Shift],
-        modulation_txt: tuple[Shift, Shift],
+        modulation_img: tuple[ModulationOut, ModulationOut],
+        modulation_txt: tuple[ModulationOut, ModulationOut],
         rotary: Tensor,
         attend: Attend,
     ) -> tuple[Tensor, Tensor]:
         """img (B, N, h), txt (B, L, h) -> the same."""
-        img_attn, img_mlp = modulation_img
-        txt_attn, txt_mlp = modulation_txt
+        img_mod1, img_mod2 = modulation_img
+        txt_mod1, txt_mod2 = modulation_txt
 
-        img_q, img_k, img_v = self.img_attn.heads(modulate(img, img_attn))  # 3 x (B, heads, N, D)
-        txt_q, txt_k, txt_v = self.txt_attn.heads(modulate(txt, txt_attn))  # 3 x (B, heads, L, D)
+        # 3 x (B, heads, N, D) and 3 x (B, heads, L, D)
+        img_q, img_k, img_v = self.img_attn.heads(modulate(img, img_mod1.shift, img_mod1.scale))
+        txt_q, txt_k, txt_v = self.txt_attn.heads(modulate(txt, txt_mod1.shift, txt_mod1.scale))
         q = apply_rope(torch.cat([txt_q, img_q], dim=2), rotary)
         k = apply_rope(torch.cat([txt_k, img_k], dim=2), rotary)
         v = torch.cat([txt_v, img_v], dim=2)
         out = attend(q, k, v).transpose(1, 2).flatten(2)  # (B, L + N, h)
         txt_out, img_out = out[:, : txt.shape[1]], out[:, txt.shape[1] :]
 
-        img = img + img_attn.gate * self.img_attn.proj(img_out)
-        img = img + img_mlp.gate * self.img_mlp(modulate(img, img_mlp))
-        txt = txt + txt_attn.gate * self.txt_attn.proj(txt_out)
-        txt = txt + txt_mlp.gate * self.txt_mlp(modulate(txt, txt_mlp))
+        img = img + img_mod1.gate * self.img_attn.proj(img_out)
+        img = img + img_mod2.gate * self.img_mlp(modulate(img, img_mod2.shift, img_mod2.scale))
+        txt = txt + txt_mod1.gate * self.txt_attn.proj(txt_out)
+        txt = txt + txt_mod2.gate * self.txt_mlp(modulate(txt, txt_mod2.shift, txt_mod2.scale))
         return img, txt
 
 
@@ -173,10 +198,11 @@ class SingleStreamBlock(nn.Module):
         self.linear2 = nn.Linear(h + self.mlp_size, h, bias=False)  # columns: attention, MLP
         self.norm = QKNorm(h // config.num_heads)
 
-    def forward(self, x: Tensor, modulation: Shift, rotary: Tensor, attend: Attend) -> Tensor:
+    def forward(self, x: Tensor, modulation: ModulationOut, rotary: Tensor, attend: Attend) -> Tensor:
         """x (B, L + N, h) -> the same."""
         h = x.shape[-1]
-        qkv, mlp = self.linear1(modulate(x, modulation)).split([3 * h, 2 * self.mlp_size], dim=-1)
+        x_mod = modulate(x, modulation.shift, modulation.scale)
+        qkv, mlp = self.linear1(x_mod).split([3 * h, 2 * self.mlp_size], dim=-1)
         q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # 3 x (B, heads, L + N, D)
         q, k = self.norm(q, k)
         out = attend(apply_rope(q, rotary), apply_rope(k, rotary), v).transpose(1, 2).flatten(2)
@@ -255,10 +281,10 @@ class Modulation(nn.Module):
         self.sets = sets
         self.lin = nn.Linear(h, 3 * sets * h, bias=False)
 
-    def forward(self, vec: Tensor) -> tuple[Shift, ...]:
+    def forward(self, vec: Tensor) -> tuple[ModulationOut, ...]:
         """vec (B, h) -> `sets` Shifts of (B, 1, h) tensors."""
         parts = self.lin(F.silu(vec))[:, None].chunk(3 * self.sets, dim=-1)
-        return tuple(Shift(*parts[3 * i : 3 * i + 3]) for i in range(self.sets))
+        return tuple(ModulationOut(*parts[3 * i : 3 * i + 3]) for i in range(self.sets))
 
 
 class SinusoidEmbedder(nn.Module):
@@ -302,4 +328,4 @@ class LastLayer(nn.Module):
 
     def forward(self, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         """x (B, N, h) -> (B, N, out_channels)."""
-        return self.linear((1 + scale) * F.layer_norm(x, x.shape[-1:], eps=NORM_EPS) + shift)
+        return self.linear(modulate(x, shift, scale))

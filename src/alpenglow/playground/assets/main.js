@@ -11,7 +11,7 @@ import * as stage from "./stage.js";
 
 const DRAFT = "alpenglow-draft";
 
-const references = new References(insert, () => {});
+const references = new References(insert);
 const form = new Form($("drawn"), keepDraft);
 const history = await History.open();
 let account,

@@ -6,12 +6,11 @@ const PLUS = "M12 5v14M5 12h14";
 const CROSS = "M6 6 18 18M18 6 6 18";
 
 export class References {
-  /** `insert(name)` puts a name into the prompt; `changed()` is called after every change. */
-  constructor(insert, changed) {
+  /** `insert(name)` puts a name into the prompt. */
+  constructor(insert) {
     this.pictures = []; // { blob, name, url }
     this.most = Infinity; // until it is known: what is given before is kept
     this.insert = insert;
-    this.changed = changed;
     this.#listen();
   }
 
@@ -41,14 +40,12 @@ export class References {
       this.pictures[at++] = { blob: file, name, url: URL.createObjectURL(file) };
     }
     this.#draw();
-    this.changed();
   }
 
   remove(at) {
     const [gone] = this.pictures.splice(at, 1);
     URL.revokeObjectURL(gone.url);
     this.#draw();
-    this.changed();
     ($("slots").querySelectorAll(".take")[at] ?? $("slots").querySelector(".add")).focus();
   }
 
