@@ -16,15 +16,16 @@ SOURCES = sorted(HOUSE.rglob("*.py"))
 
 MAY_IMPORT = {
     "errors": set(),
+    "allocator": set(),
     "request": {"errors"},
     "imaging": {"errors", "request"},
     "settings": {"errors"},
     "models": set(),
     "weights": {"models", "errors"},
     "catalogue": {"request", "models", "weights", "errors"},
-    "engine": {"catalogue", "models", "weights", "request", "imaging", "errors"},
+    "engine": {"allocator", "catalogue", "models", "weights", "request", "imaging", "errors"},
     "ledger": {"errors"},
-    "api": {"request", "errors", "imaging", "settings", "ledger"},
+    "api": {"allocator", "request", "errors", "imaging", "settings", "ledger"},
     "training": {"catalogue", "models", "weights", "engine", "request", "errors"},
     "cluster": {"api", "engine", "request", "settings", "ledger", "errors"},
     # cli may import anything; nobody imports cli

@@ -16,7 +16,7 @@ import pytest
 from liveserver import MODEL, LiveServer, PaintingEngine, form, png, problem, refusal, serving
 
 from alpenglow.api.app import create_app
-from alpenglow.api.metering import TARIFF, dollars, neurons, price
+from alpenglow.api.tariff import TARIFF, dollars, neurons, price
 from alpenglow.catalogue import ROWS
 from alpenglow.errors import EngineFailure
 from alpenglow.ledger.books import MICRO

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from alpenglow.catalogue import find
-from alpenglow.engine.offload import OFFLOADS, Procession, Visitor, arrange
+from alpenglow.engine.offload import OFFLOADS, OffloadedModule, StreamedBlocks, apply_offload
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.errors import SettingsError
 from alpenglow.request import GenerationRequest
@@ -31,7 +31,7 @@ def networks(files) -> Networks:
 @pytest.mark.parametrize("offload", OFFLOADS)
 def test_pictures_do_not_change(networks, files, offload) -> None:
     """The device is the CPU itself: weights are copied there and forgotten as on any other."""
-    arrange(networks, offload, CPU)
+    apply_offload(networks, offload, CPU)
     streamed, plain = Pipeline(find("demo"), networks), Pipeline.load(find("demo"), files, device="cpu")
     for pipeline in (streamed, streamed, plain):
         pipeline.conditioning.cache.max_bytes = 0
@@ -53,7 +53,7 @@ def test_two_blocks_are_there_at_most_and_none_afterwards() -> None:
 
     for block in blocks:
         block.register_forward_pre_hook(lambda *_: None)
-    procession = Procession(blocks, CPU)
+    streamed = StreamedBlocks(blocks, CPU)
     for block in blocks:
         block.register_forward_pre_hook(lambda *_: there.append(sum(not away(n) for n in range(5))))
     x = torch.randn(2, 8)
@@ -63,7 +63,7 @@ def test_two_blocks_are_there_at_most_and_none_afterwards() -> None:
             y = block(y)
     assert there == [2, 2, 2, 2, 1] * 2
     assert all(away(number) for number in range(5))
-    assert procession.bytes == 2 * (8 * 8 + 8) * 4
+    assert streamed.bytes == 2 * (8 * 8 + 8) * 4
 
 
 @pytest.mark.parametrize("failing", [0, 2, 4])
@@ -72,7 +72,7 @@ def test_a_block_that_fails_leaves_the_next_pass_as_it_was(failing) -> None:
     blocks = [torch.nn.Linear(8, 8) for _ in range(5)]
     homes = [block.weight.data_ptr() for block in blocks]
     there: list[list[int]] = []
-    Procession(blocks, CPU)
+    StreamedBlocks(blocks, CPU)
     fail = blocks[failing].register_forward_pre_hook(lambda *_: 1 / 0)
     for block in blocks:
         block.register_forward_pre_hook(
@@ -94,25 +94,25 @@ def test_a_block_that_fails_leaves_the_next_pass_as_it_was(failing) -> None:
     assert torch.equal(first, run())
 
 
-def test_a_visitor_comes_whole_or_not_at_all() -> None:
+def test_a_module_comes_whole_or_not_at_all() -> None:
     module = torch.nn.Linear(4, 4)
-    visitor = Visitor(module, CPU)
-    visitor._homes[1] = (module, "bias", torch.empty(0, device="meta"))  # what cannot be copied, after what can
+    offloaded = OffloadedModule(module, CPU)
+    offloaded._homes[1] = (module, "bias", torch.empty(0, device="meta"))  # what cannot be copied, after what can
     weight = module.weight.data_ptr()
     with pytest.raises(NotImplementedError):
-        visitor.come()
+        offloaded.onload()
     assert module.weight.data_ptr() == weight
 
 
-def test_a_visitor_says_what_it_weighs_and_leaves_no_copy() -> None:
+def test_a_module_says_what_it_weighs_and_leaves_no_copy() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4))
-    visitor = Visitor(module, CPU)
-    before = [tensor.data_ptr() for tensor in visitor.tensors()]
-    visitor.come()
-    assert not set(before) & {tensor.data_ptr() for tensor in visitor.tensors()}
-    visitor.leave()
-    assert before == [tensor.data_ptr() for tensor in visitor.tensors()]
-    assert visitor.bytes == (16 + 4) * 4 + 4 * 4 * 4 + 8
+    offloaded = OffloadedModule(module, CPU)
+    before = [tensor.data_ptr() for tensor in offloaded.tensors()]
+    offloaded.onload()
+    assert not set(before) & {tensor.data_ptr() for tensor in offloaded.tensors()}
+    offloaded.offload()
+    assert before == [tensor.data_ptr() for tensor in offloaded.tensors()]
+    assert offloaded.bytes == (16 + 4) * 4 + 4 * 4 * 4 + 8
 
 
 def test_there_is_nothing_to_offload_from_a_cpu(files) -> None:

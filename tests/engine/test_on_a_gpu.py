@@ -6,7 +6,7 @@ from torch import nn
 
 from alpenglow.catalogue import find
 from alpenglow.engine.graphs import GraphedTransformer, on_cuda
-from alpenglow.engine.offload import Procession
+from alpenglow.engine.offload import StreamedBlocks
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.models.attention import rope
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids
@@ -61,14 +61,14 @@ def test_the_host_does_not_run_ahead_of_blocks_that_visit() -> None:
     x = normal(2048, 4096)
     expected = blocks.cuda()(x)
     blocks.cpu()
-    procession = Procession(list(blocks), torch.device("cuda"))
+    streamed = StreamedBlocks(list(blocks), torch.device("cuda"))
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     with torch.inference_mode():
         for _ in range(2):
             assert torch.equal(blocks(x), expected)
-    assert torch.cuda.max_memory_allocated() - before < 1.5 * procession.bytes + 4 * x.nbytes
+    assert torch.cuda.max_memory_allocated() - before < 1.5 * streamed.bytes + 4 * x.nbytes
 
 
 def test_the_demo_draws_the_picture_of_the_cpu(tmp_path) -> None:

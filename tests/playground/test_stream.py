@@ -13,7 +13,7 @@ import pytest
 from livedemo import demo_engine, serving, until
 from PIL import Image
 
-from alpenglow.api.metering import neurons
+from alpenglow.api.tariff import neurons
 from alpenglow.engine.engine import Engine
 from alpenglow.ledger.ledger import Ledger
 

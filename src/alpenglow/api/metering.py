@@ -1,4 +1,4 @@
-"""What a request costs, and that it is paid exactly when it is delivered. The only file that knows prices.
+"""What a request costs, and that it is paid exactly when it is delivered.
 
 A face reserves once it knows what is asked for (`Meter.reserve`); all else happens where the answer leaves (`Metered`,
 a middleware): whatever is not a picture delivered is void, be it an error, a cancel or a caller who left. The last
@@ -11,7 +11,6 @@ Knows nothing of SQL. Without a ledger, prices are told and nothing is kept.
 
 import asyncio
 import logging
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +19,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alpenglow.api.cards import find
+from alpenglow.api.tariff import neurons, price
 from alpenglow.errors import LedgerError
-from alpenglow.ledger.books import MICRO, Order, Reservation
+from alpenglow.ledger.books import Order, Reservation
 from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import EngineClient, GenerationRequest
 from alpenglow.settings import Settings
@@ -31,75 +31,8 @@ logger = logging.getLogger(__name__)
 NEURONS = "cf-ai-neurons"
 """Header of an answer with a picture: its price in neurons, two decimals."""
 
-DOLLARS_PER_NEURON = 0.011 / 1000
-MEGAPIXEL = 1024 * 1024
-TILE = 512
 HELD_BACK = 16_384
 """Bytes at the end of an answer that leave only once it is settled: not more than a connection takes at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class ByMegapixel:
-    """Neurons for the first megapixel made, for each further one, and for each of a reference. Fractions count."""
-
-    first: float
-    further: float
-    reference: float
-
-    def neurons(self, asked: GenerationRequest) -> float:
-        """The price of one picture."""
-        made = asked.width * asked.height / MEGAPIXEL
-        read = sum(picture.shape[0] * picture.shape[1] for picture in asked.references) / MEGAPIXEL
-        return min(made, 1) * self.first + max(made - 1, 0) * self.further + read * self.reference
-
-
-@dataclass(frozen=True, slots=True)
-class ByTile:
-    """Neurons for each square of 512 x 512, a begun one counting in full, of a reference and of the picture made."""
-
-    reference: float
-    made: float
-    steps: int = 1
-
-    def neurons(self, asked: GenerationRequest) -> float:
-        """The price of one picture."""
-        read = sum(_tiles(*picture.shape[:2]) for picture in asked.references)
-        return self.steps * (_tiles(asked.height, asked.width) * self.made + read * self.reference)
-
-
-# Published for klein-9b in dollars ($0.015, $0.002, $0.002), for the others in neurons: developers.cloudflare.com,
-# Workers AI, Pricing. Rows that Cloudflare does not offer cost what the offered one of their size does.
-KLEIN_9B = ByMegapixel(0.015 / DOLLARS_PER_NEURON, 0.002 / DOLLARS_PER_NEURON, 0.002 / DOLLARS_PER_NEURON)
-KLEIN_4B = ByTile(reference=5.37, made=26.05)
-TARIFF: Mapping[str, ByMegapixel | ByTile] = {
-    "demo": ByTile(reference=0, made=0),
-    "klein-4b": KLEIN_4B,
-    "klein-base-4b": KLEIN_4B,
-    "klein-9b": KLEIN_9B,
-    "klein-9b-kv": KLEIN_9B,
-    "klein-base-9b": KLEIN_9B,
-    "dev": ByTile(reference=18.75, made=37.50, steps=50),
-}
-"""Catalogue row -> its price."""
-
-
-def price(row: str, asked: GenerationRequest) -> int:
-    """Millionths of a neuron for one picture by the model of that catalogue row."""
-    return round(TARIFF[row].neurons(asked) * MICRO)
-
-
-def neurons(amount: int) -> float:
-    """An amount of the ledger in neurons."""
-    return amount / MICRO
-
-
-def dollars(amount: int) -> float:
-    """An amount of the ledger in US dollars, by the price of neurons beyond the free ones."""
-    return neurons(amount) * DOLLARS_PER_NEURON
-
-
-def _tiles(height: int, width: int) -> int:
-    return math.ceil(height / TILE) * math.ceil(width / TILE)
 
 
 @dataclass(slots=True)

@@ -3,12 +3,11 @@
 import asyncio
 import base64
 import binascii
-import ctypes
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from alpenglow.allocator import give_back_what_is_free
 from alpenglow.errors import InvalidImage, InvalidInput, RequestTooLarge
 from alpenglow.imaging import REFERENCE_SIDE, fit_within, is_image, read_reference
 from alpenglow.request import RGB
@@ -45,7 +44,7 @@ def _read(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tu
     try:
         return _fitted(sent, max_pixels, scale_down=scale_down)
     finally:
-        give_back_freed_memory()
+        give_back_what_is_free()
 
 
 def _fitted(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
@@ -66,12 +65,6 @@ def _fitted(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> 
             )
         references.append(fitted)
     return tuple(references), tuple(notes)
-
-
-def give_back_freed_memory() -> None:
-    """Have glibc return to the system what was freed: a thread would keep gigabytes for its next picture."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
 
 
 def _image_bytes(sent: bytes) -> bytes:

@@ -27,9 +27,10 @@ from starlette.types import Receive, Scope, Send
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
 from alpenglow.api.forms import Run, RunInput, RunReader, inner, query
-from alpenglow.api.metering import Meter, dollars, neurons
+from alpenglow.api.metering import Meter
 from alpenglow.api.runner import Picture, Runner
 from alpenglow.api.schemas import form_or_json, in_account
+from alpenglow.api.tariff import dollars, neurons
 from alpenglow.api.workers_ai import PREFIX
 from alpenglow.imaging import encode
 from alpenglow.request import RGB, Progress

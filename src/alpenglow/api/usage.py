@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
-from alpenglow.api.metering import MEGAPIXEL, dollars, neurons
+from alpenglow.api.tariff import MEGAPIXEL, dollars, neurons
 from alpenglow.errors import InvalidInput
 from alpenglow.ledger.books import Grouping, UsageRow
 from alpenglow.ledger.ledger import Ledger

@@ -156,7 +156,7 @@ def _amount(neurons: float | None) -> int | None:
 
 
 def _account(account: Account) -> dict[str, str | float | None]:
-    from alpenglow.api.metering import neurons
+    from alpenglow.api.tariff import neurons
 
     limit = account.daily_allocation
     return {

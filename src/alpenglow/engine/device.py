@@ -1,10 +1,8 @@
 """What the machine has: devices, their features and their memory. Knows no networks."""
 
-import ctypes
 import importlib.util
 import platform
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +119,3 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-MMAP_THRESHOLD = -3
-"""Its number in glibc's malloc.h."""
-
-
-def give_back_large_tensors() -> None:
-    """Have glibc return tensors of 16 MB and more as soon as they are freed, instead of filling their place bit by bit.
-
-    Left alone it moves this limit up to 32 MB, and pictures of many sizes leave holes that the next one does not fit.
-    """
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(MMAP_THRESHOLD, 2**24)

@@ -21,7 +21,7 @@ OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 log = logging.getLogger(__name__)
 
 
-class Visitor:
+class OffloadedModule:
     """A module whose tensors stay at home, in page-locked memory where a GPU reads them, and are lent to a device."""
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
@@ -31,20 +31,20 @@ class Visitor:
             for name, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
                 home = tensor.detach().cpu()
                 self._homes.append((owner, name, page_locked(home) if device.type == "cuda" else home))
-        self.leave()
+        self.offload()
 
     @property
     def bytes(self) -> int:
         """What it takes on the device while it is there."""
         return sum(home.numel() * home.element_size() for _, _, home in self._homes)
 
-    def come(self) -> None:
+    def onload(self) -> None:
         """Copy every tensor onto the device, or none if there is no room. Behind the host's back where it is a GPU."""
         copies = [home.to(self._device, non_blocking=True, copy=True) for _, _, home in self._homes]
         for (owner, name, _), copy in zip(self._homes, copies, strict=True):
             self._put(owner, name, copy)
 
-    def leave(self) -> None:
+    def offload(self) -> None:
         """Forget the copies."""
         for owner, name, home in self._homes:
             self._put(owner, name, home)
@@ -76,13 +76,13 @@ def page_locked(tensor: Tensor) -> Tensor:
     return copy
 
 
-class Procession:
+class StreamedBlocks:
     """Blocks that come one after the other: while one computes, the next is on its way; two are there at most."""
 
     def __init__(self, blocks: Sequence[nn.Module], device: torch.device) -> None:
-        self._visitors = [Visitor(block, device) for block in blocks]
-        self._lane = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._under_way: set[int] = set()
+        self._modules = [OffloadedModule(block, device) for block in blocks]
+        self._copy_stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._prefetched: set[int] = set()
         self._left: torch.cuda.Event | None = None
         for number, block in enumerate(blocks):
             block.register_forward_pre_hook(lambda _block, _args, number=number: self._enter(number))
@@ -91,40 +91,40 @@ class Procession:
     @property
     def bytes(self) -> int:
         """The most that is on the device at once."""
-        sizes = [visitor.bytes for visitor in self._visitors]
+        sizes = [module.bytes for module in self._modules]
         return max(a + b for a, b in zip(sizes, sizes[1:] + sizes[:1], strict=True))
 
     def _enter(self, number: int) -> None:
-        for stray in self._under_way - {number}:  # of a pass that failed before it got there
-            self._visitors[stray].leave()
-        self._under_way &= {number}
-        self._send_for(number)
-        self._under_way.discard(number)
-        if self._lane is not None:
+        for stray in self._prefetched - {number}:  # of a pass that failed before it got there
+            self._modules[stray].offload()
+        self._prefetched &= {number}
+        self._prefetch(number)
+        self._prefetched.discard(number)
+        if self._copy_stream is not None:
             here = torch.cuda.current_stream()
-            here.wait_stream(self._lane)
-            for tensor in self._visitors[number].tensors():
+            here.wait_stream(self._copy_stream)
+            for tensor in self._modules[number].tensors():
                 tensor.record_stream(here)  # its memory was taken on the other stream
-        if number + 1 < len(self._visitors):
-            self._send_for(number + 1)
+        if number + 1 < len(self._modules):
+            self._prefetch(number + 1)
 
     def _exit(self, number: int) -> None:
-        self._visitors[number].leave()
-        if self._lane is not None:
+        self._modules[number].offload()
+        if self._copy_stream is not None:
             self._left = torch.cuda.current_stream().record_event()
 
-    def _send_for(self, number: int) -> None:
-        if number in self._under_way:
+    def _prefetch(self, number: int) -> None:
+        if number in self._prefetched:
             return
         if self._left is not None:
             # Asked for long before the device gets there, every block would take memory of its own.
             self._left.synchronize()
-        with torch.cuda.stream(self._lane):  # nothing where there is no lane
-            self._visitors[number].come()
-        self._under_way.add(number)
+        with torch.cuda.stream(self._copy_stream):  # of no consequence where there is none
+            self._modules[number].onload()
+        self._prefetched.add(number)
 
 
-def arrange(networks: Networks, offload: Offload, device: torch.device) -> None:
+def apply_offload(networks: Networks, offload: Offload, device: torch.device) -> None:
     """Put on the device what stays there, and let the rest come and go.
 
     `text_encoder`: its layers come one by one for every new prompt, the transformer stays. `blocks`: the transformer's
@@ -134,13 +134,13 @@ def arrange(networks: Networks, offload: Offload, device: torch.device) -> None:
     blocks = [*transformer.double_blocks, *transformer.single_blocks] if offload == "blocks" else []
     layers = list(networks.text_encoder.model.layers) if offload != "none" else []  # type: ignore[arg-type]
     for network in (transformer, networks.text_encoder, networks.autoencoder):
-        settle(network, device, frozenset([*blocks, *layers]))
+        move_except(network, device, frozenset([*blocks, *layers]))
     for away in (blocks, layers):
         if away:
-            Procession(away, device)
+            StreamedBlocks(away, device)
 
 
-def settle(module: nn.Module, device: torch.device, away: frozenset[nn.Module]) -> None:
+def move_except(module: nn.Module, device: torch.device, away: frozenset[nn.Module]) -> None:
     """Move a module, but for the modules `away`."""
     if module in away:
         return
@@ -149,4 +149,4 @@ def settle(module: nn.Module, device: torch.device, away: frozenset[nn.Module]) 
     for name, buffer in module.named_buffers(recurse=False):
         setattr(module, name, buffer.to(device))
     for child in module.children():
-        settle(child, device, away)
+        move_except(child, device, away)

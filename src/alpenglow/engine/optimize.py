@@ -11,10 +11,11 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from alpenglow.engine.device import features, give_back_large_tensors
+from alpenglow.allocator import give_back_large_tensors
+from alpenglow.engine.device import features
 from alpenglow.engine.linears import Fp8Linear, Int8Linear, OneDNNLinear, WidenedLinear
 from alpenglow.engine.norms import ChannelsLastGroupNorm
-from alpenglow.engine.offload import Offload, arrange
+from alpenglow.engine.offload import Offload, apply_offload
 from alpenglow.errors import SettingsError
 from alpenglow.models.autoencoder import ResnetBlock, Upsample
 from alpenglow.models.stored_fp8 import StoredFp8Linear
@@ -121,7 +122,7 @@ def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, o
         if plan.read_as is None:
             cast_rest(networks.transformer, plan.linear, plan.dtype)
             cast_rest(networks.text_encoder, plan.linear, plan.dtype)
-    arrange(networks, offload, device)
+    apply_offload(networks, offload, device)
     if plan.dtype != torch.float32:
         networks.transformer.time_in.float()  # bf16 would move the timesteps; its output is kept, so it costs nothing
     if device.type != "cuda":

@@ -88,18 +88,20 @@ NAMED = replace(
 )
 EVERYTHING_COUNTED = (replace(BY_NAME, share=0.54), COUNTED, COPIED, replace(OUTSIDE, share=0.12), LANDSCAPES)
 
+SEVERAL = Part(
+    0.2,
+    {"count": 0.5, "size": 0.2, "on": 0.3},
+    {(256, 256): 0.2, (512, 512): 0.62, (1024, 768): 0.09, (1024, 1024): 0.09},
+)
+EDITED_TOGETHER = Part(
+    0.18,
+    {"recolour": 0.34, "beside": 0.2, "beside by name": 0.1, "shift": 0.14, "together": 0.22},
+    {(256, 256): 0.25, (512, 512): 0.6, (1024, 768): 0.15},
+)
 EVERYTHING_ARRANGED = (
     replace(NAMED, share=0.44, frames=NAMED.frames | {(1920, 1088): 0.03}),
-    Part(
-        0.2,
-        {"count": 0.5, "size": 0.2, "on": 0.3},
-        {(256, 256): 0.2, (512, 512): 0.62, (1024, 768): 0.09, (1024, 1024): 0.09},
-    ),
-    Part(
-        0.18,
-        {"recolour": 0.34, "beside": 0.2, "beside by name": 0.1, "shift": 0.14, "together": 0.22},
-        {(256, 256): 0.25, (512, 512): 0.6, (1024, 768): 0.15},
-    ),
+    SEVERAL,
+    EDITED_TOGETHER,
     replace(OUTSIDE, share=0.12),
     replace(LANDSCAPES, share=0.06),
 )
@@ -133,8 +135,8 @@ NAMES_FIRST = (
 )
 EVERYTHING_KNOWN = (
     replace(NAMED, share=0.48, kinds=NAMED.kinds | {"restyle": 0.26, "pair": 0.1}, frames=ALL_FRAMES),
-    replace(EVERYTHING_ARRANGED[1], share=0.16),
-    replace(EVERYTHING_ARRANGED[2], share=0.15),
+    replace(SEVERAL, share=0.16),
+    replace(EDITED_TOGETHER, share=0.15),
     replace(OUTSIDE, share=0.15),
     replace(LANDSCAPES, share=0.06, frames=LANDSCAPES.frames | {(1024, 768): 0.3, (1920, 1088): 0.1}),
 )
@@ -164,8 +166,8 @@ EVERY_FRAME = (
     WIDE_AND_TALL,
     OUTSIDE_LARGE,
     replace(NAMED, share=0.22, kinds=NAMED.kinds | {"subject": 0.5, "restyle": 0.38}),
-    replace(EVERYTHING_ARRANGED[1], share=0.04),
-    replace(EVERYTHING_ARRANGED[2], share=0.04),
+    replace(SEVERAL, share=0.04),
+    replace(EDITED_TOGETHER, share=0.04),
     replace(OUTSIDE, share=0.04),
 )
 EVERY_FRAME_KNOWN = (
@@ -178,8 +180,8 @@ EVERY_FRAME_KNOWN = (
         kinds=NAMED.kinds | {"subject": 0.56, "restyle": 0.32},
         frames=NAMED.frames | {(256, 256): 0.45, (1024, 1024): 0.16},
     ),
-    replace(EVERYTHING_ARRANGED[1], share=0.07),
-    replace(EVERYTHING_ARRANGED[2], share=0.07),
+    replace(SEVERAL, share=0.07),
+    replace(EDITED_TOGETHER, share=0.07),
     replace(OUTSIDE, share=0.07),
 )
 
