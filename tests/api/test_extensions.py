@@ -26,6 +26,9 @@ def test_a_picture_instead_of_json(server: LiveServer, image_format: ImageFormat
     assert response.headers["content-type"] == MEDIA_TYPES[image_format]
     assert response.content == encode(PAINTED, image_format, provenance=Provenance("demo", 7))
     assert (response.headers["x-alpenglow-weights"], response.headers["x-alpenglow-seed"]) == ("demo", "7")
+    phases = [phase.partition(";dur=") for phase in response.headers["server-timing"].split(", ")]
+    assert [name for name, _, _ in phases] == ["queue", "text_encoder", "references", "denoise", "decode"]
+    assert all(float(milliseconds) >= 0 for _, _, milliseconds in phases)
     assert len(response.headers["cf-ai-req-id"]) == 36
 
 

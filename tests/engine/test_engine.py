@@ -110,6 +110,14 @@ def test_the_result_says_who_answered_and_what_it_cost(pipeline):
     assert min(usage.queue_seconds, usage.prepare_seconds, usage.denoise_seconds, usage.decode_seconds) > 0
 
 
+def test_what_is_spent_on_previews_is_no_waiting(pipeline, monkeypatch):
+    engine, preview = loaded(pipeline), pipeline.preview
+    monkeypatch.setattr(pipeline, "preview", lambda sample: time.sleep(0.05) or preview(sample))
+    future = engine.submit(ask(0, previews=True))
+    run_dry(engine)
+    assert future.result().usage.queue_seconds < 0.05
+
+
 def test_cancelling_takes_effect_at_the_next_step(pipeline):
     engine = loaded(pipeline)
     stays, leaves = engine.submit(ask(0)), engine.submit(ask(1))

@@ -86,6 +86,6 @@ def create_app(
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],  # SDKs send a dozen of their own
-            expose_headers=[*envelope.REQUEST_IDS, NEURONS, runner.WEIGHTS, runner.SEED],
+            expose_headers=[*envelope.REQUEST_IDS, NEURONS, runner.WEIGHTS, runner.SEED, runner.TIMING],
         )
     return app

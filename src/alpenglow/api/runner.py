@@ -26,6 +26,9 @@ T = TypeVar("T")
 WEIGHTS, SEED = "x-alpenglow-weights", "x-alpenglow-seed"
 """Headers of a picture: the catalogue row whose weights made it, and the seed that makes it again."""
 
+TIMING = "server-timing"
+"""Where its milliseconds went, as browsers' developer tools show it (W3C Server Timing)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -53,7 +56,16 @@ class Picture:
     @property
     def headers(self) -> dict[str, str]:
         """What the answer says about the picture."""
-        return {WEIGHTS: self.result.answered_by, SEED: str(self.result.seed)}
+        usage = self.result.usage
+        phases = {
+            "queue": usage.queue_seconds,
+            "text_encoder": usage.text_encoder_seconds,
+            "references": usage.reference_seconds,
+            "denoise": usage.denoise_seconds,
+            "decode": usage.decode_seconds,
+        }
+        timing = ", ".join(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in phases.items())
+        return {WEIGHTS: self.result.answered_by, SEED: str(self.result.seed), TIMING: timing}
 
 
 class Runner:

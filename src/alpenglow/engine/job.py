@@ -63,8 +63,9 @@ class Job:
     def usage(self) -> Usage:
         """What the job cost so far. Every second that was not spent on it, it spent waiting for others."""
         prepare, denoise, decode = (self.seconds.get(phase, 0.0) for phase in ("prepare", "denoise", "decode"))
-        waited = perf_counter() - self.submitted_at - prepare - denoise - decode
-        text_encoder, references = (self.seconds.get(part, 0.0) for part in ("text_encoder", "references"))
+        parts = {part: self.seconds.get(part, 0.0) for part in ("text_encoder", "references")}  # of preparing
+        spent = sum(seconds for phase, seconds in self.seconds.items() if phase not in parts)
+        waited = perf_counter() - self.submitted_at - spent
         return Usage(
             output_pixels=self.request.width * self.request.height,
             reference_pixels=sum(image.shape[0] * image.shape[1] for image in self.request.references),
@@ -73,8 +74,8 @@ class Job:
             prepare_seconds=prepare,
             denoise_seconds=denoise,
             decode_seconds=decode,
-            text_encoder_seconds=text_encoder,
-            reference_seconds=references,
+            text_encoder_seconds=parts["text_encoder"],
+            reference_seconds=parts["references"],
         )
 
     def resolve(self, outcome: GenerationResult | AlpenglowError) -> None:
