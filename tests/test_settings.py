@@ -48,7 +48,11 @@ def test_a_file_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "other.toml is not a file"), ("port = = 1", "configuration file"), ("prot = 1", "prot: Extra inputs")],
+    [
+        (None, "other.toml is not a file"),
+        ("port = = 1", "configuration file"),
+        ("prot = 1", "prot is no setting: did you mean port"),
+    ],
 )
 def test_a_bad_file_is_told(tmp_path: Path, content: str | None, words: str) -> None:
     other = tmp_path / "other.toml"
@@ -144,3 +148,30 @@ print(next(line.split()[1] for line in open("/proc/self/smaps_rollup") if line.s
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(told.stdout) * 1024 >= 2**25
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("PRECISON", "PRECISION"), ("MODEL", "MODELS"), ("LEDGER", "LEDGER_URL"), ("TOKN", "TOKEN")]
+)
+def test_a_misspelt_variable_is_told(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    monkeypatch.setenv(f"ALPENGLOW_{name}", "x")
+    with pytest.raises(SettingsError, match=f"ALPENGLOW_{name} is no setting: did you mean ALPENGLOW_{meant}"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("name", ["URL", "SERVICE_HOST", "PORT_8770_TCP_ADDR"])
+def test_other_peoples_variables_are_let_be(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"ALPENGLOW_{name}", "x")
+    Settings.load()
+
+
+def test_white_space_around_a_token_is_no_part_of_it() -> None:
+    token = Settings.load({"token": "secret\n"}).token
+    assert token is not None
+    assert token.get_secret_value() == "secret"
+
+
+def test_origins_are_as_browsers_send_them() -> None:
+    assert Settings.load({"cors_origins": "http://a.example/, *"}).cors_origins == ("http://a.example", "*")
+    with pytest.raises(SettingsError, match=r"a\.example is no origin: write http://a\.example"):
+        Settings.load({"cors_origins": "a.example"})

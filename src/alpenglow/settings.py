@@ -5,10 +5,12 @@ Sources, the first wins: values given by the caller (the command line), variable
 Knows nothing of HTTP and of torch; `device` and `models` are only names here.
 """
 
+import difflib
 import ipaddress
 import os
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -115,6 +117,8 @@ class Settings(BaseSettings):
         Raises SettingsError, one line for each bad value, named as the environment variable.
         """
         values = {name: value for name, value in (given or {}).items() if value is not None}
+        if misspelt := _misspelt(os.environ):
+            raise SettingsError("\n".join(f"{name} is no setting: did you mean {near}?" for name, near in misspelt))
         try:
             # A mapping by name is the public way into pydantic-settings; mypy sees the typed fields instead.
             return cls(**values)  # type: ignore[arg-type]
@@ -144,6 +148,22 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         """`a, b` of the environment is ("a", "b")."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("token", mode="before")
+    @classmethod
+    def _stripped(cls, value: object) -> object:
+        """Files that hold a token end in a newline, and no header carries white space at its end."""
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers send them: without a slash at the end."""
+        origins = tuple(origin.rstrip("/") for origin in value)
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#]+", origin):
+                raise ValueError(f"{origin} is no origin: write http://a.example, with a port if it has one, or *")
+        return origins
 
     @field_validator("ledger_url")
     @classmethod
@@ -228,6 +248,24 @@ def _in_words(error: ValidationError) -> str:
         field = str(fault["loc"][0]) if fault["loc"] else ""
         message = fault["msg"].removeprefix("Value error, ")
         known = field in Settings.model_fields
+        if fault["type"] == "extra_forbidden":
+            near = _near(field)
+            lines.append(f"{field} is no setting" + (f": did you mean {near}?" if near else ""))
+            continue
         shown = "" if not field or field in SECRETS else f" (got {fault['input']!r})"
         lines.append(f"{PREFIX + field.upper() if known else field or 'Settings'}: {message}{shown}")
     return "\n".join(lines)
+
+
+def _misspelt(variables: Iterable[str]) -> list[tuple[str, str]]:
+    """Variables that are nearly ones of ours, and those. Others with our prefix are somebody else's, as Kubernetes'
+    are.
+    """
+    names = (name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX))
+    found = ((name, _near(name)) for name in names if name not in Settings.model_fields)
+    return [(PREFIX + name.upper(), PREFIX + near.upper()) for name, near in found if near]
+
+
+def _near(name: str) -> str | None:
+    """The setting that a misspelt name comes near to, if there is one."""
+    return next(iter(difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.75)), None)

@@ -116,6 +116,14 @@ def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, libr
     assert result.top5 >= 0.95
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(1536, 1024, 0.75), (1920, 1088, 0.75), (1088, 1920, 0.5), (1920, 1920, 0.3)]
+)
+def test_the_bundled_checkpoint_draws_in_the_largest_frames(pipeline, judge, library, width, height, least):
+    questions = list(named(library.only(FAVOURITES), "fluent", width, height))[::12]
+    assert nearest(pipeline, judge, questions).top5 >= least
+
+
 @pytest.mark.parametrize("group", OTHERS)
 def test_the_bundled_checkpoint_knows_other_things(pipeline, judge, library, group):
     """To both judges, in the style that goes without saying."""

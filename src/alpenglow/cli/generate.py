@@ -1,6 +1,7 @@
 """`alpenglow generate`: one picture, by an engine in this process."""
 
 import json
+import os
 import sys
 import time
 from concurrent.futures import Future
@@ -27,7 +28,15 @@ def _output(path: Path) -> Path:
         raise typer.BadParameter(f"the name of the picture must end in {', '.join(FORMATS)}")
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written")
     return path
+
+
+def _prompt(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("the prompt is empty")
+    return text
 
 
 def _images(paths: list[Path] | None) -> list[Path] | None:
@@ -37,7 +46,9 @@ def _images(paths: list[Path] | None) -> list[Path] | None:
 
 
 def generate(
-    prompt: Annotated[str, typer.Argument(help="What to draw. Given images are image 0, image 1, ...")],
+    prompt: Annotated[
+        str, typer.Argument(callback=_prompt, help="What to draw. Given images are image 0, image 1, ...")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", callback=_output, help="Where to: .jpg, .png or .webp.")
     ] = Path("picture.jpg"),

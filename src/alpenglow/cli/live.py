@@ -6,6 +6,7 @@ Knows the engine as every caller does: it stands before it, counts, and hands ev
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import statistics
 import sys
@@ -102,3 +103,11 @@ def memory() -> str:
         return ""
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB"
+
+
+def in_foreground() -> bool:
+    """Whether the terminal is ours: a server that was started by `serve &` must not draw over what is typed there."""
+    try:
+        return os.tcgetpgrp(2) == os.getpgrp()
+    except (OSError, AttributeError):  # no terminal, or Windows, which has no such groups
+        return True

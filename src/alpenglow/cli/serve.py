@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from alpenglow.cli.live import Board
+from alpenglow.cli.live import Board, in_foreground
 from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, open_engine
 from alpenglow.errors import SettingsError
 from alpenglow.request import ModelCard
@@ -148,13 +148,14 @@ def _listen(settings: Settings) -> None:
 
     console = Console(stderr=True, highlight=False)
     board = Board(engine)
-    with board.shown(console) if console.is_terminal else nullcontext():
+    shown = console.is_terminal and in_foreground()
+    with board.shown(console) if shown else nullcontext():
         uvicorn.run(
             create_app(board, settings, ledger, lifespan),
             host=settings.host,
             port=settings.port,
             # On a terminal its log goes where ours does, above the table.
-            log_config=None if console.is_terminal else LOGGING_CONFIG,
+            log_config=None if shown else LOGGING_CONFIG,
             log_level=settings.log_level,
             timeout_graceful_shutdown=GRACE_SECONDS,
             workers=1,  # whatever WEB_CONCURRENCY says: there is one engine
