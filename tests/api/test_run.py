@@ -70,6 +70,15 @@ def test_all_fields_reach_the_engine(server: LiveServer) -> None:
     assert note == {"code": 10000, "message": "width 1080 was rounded down to 1072, a multiple of 16"}
 
 
+def test_a_picture_under_a_wrong_name_is_told(server: LiveServer) -> None:
+    told = "input_image was ignored: pictures are input_image_0 to input_image_3"
+    form = server.http.post(RUN, data={"prompt": "x"}, files={"input_image": png()})
+    plain = server.http.post(RUN, json={"prompt": "x", "input_image": "https://a.example/b.png"})
+    for response in (form, plain):
+        assert server.engine.requests[-1].references == ()
+        assert [note["message"] for note in response.json()["messages"]] == [told]
+
+
 def test_large_references_are_scaled_down_with_a_note(server: LiveServer) -> None:
     images = {"input_image_0": png(512, 512), "input_image_1": png(3000, 1500)}
     response = server.http.post(RUN, data={"prompt": "x"}, files=images)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 
 import pytest
@@ -171,3 +171,23 @@ def test_the_shell_completes_commands():
     code = "import sys; sys.argv = ['alpenglow']; from alpenglow.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["generate"]
+
+
+ASK_TWICE = """
+import subprocess, sys
+ask = [sys.executable, "-c", "from alpenglow.cli.live import in_foreground; print(in_foreground(), flush=True)"]
+subprocess.run(ask)
+subprocess.run(ask, process_group=0)
+"""
+
+
+def test_what_a_shell_starts_in_the_background_knows_it():
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", ASK_TWICE])
+    said = b""
+    with suppress(OSError):  # Linux's way to tell that nobody writes any more
+        while part := os.read(master, 1024):
+            said += part
+    os.waitpid(pid, 0)
+    assert said.split() == [b"True", b"False"]

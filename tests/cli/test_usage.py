@@ -49,6 +49,7 @@ def test_help_is_there_at_once():
         (["generate", "a dog", "--height", "1921"], "1920"),
         (["generate", "a dog", "--width", "abc"], "valid int"),
         (["generate", "a dog", "-o", "dog.gif"], "must end in .jpg, .jpeg, .png, .webp"),
+        (["generate", " "], "the prompt is empty"),
         (["generate", "a dog", "-o", "nowhere/dog.jpg"], "there is no folder nowhere"),
         (["generate", "a dog", "-i", "absent.png"], "does not exist"),
         (["paint"], "No such command"),
@@ -58,6 +59,13 @@ def test_wrong_usage_ends_with_2(alpenglow, arguments, says):
     code, out, err = alpenglow(*arguments)
     assert (code, out) == (2, "")
     assert says in err
+
+
+def test_a_picture_that_cannot_be_written_is_not_drawn(alpenglow, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    code, _, err = alpenglow("generate", "a dog", "-o", "folder.png")
+    assert code == 2
+    assert "folder.png cannot be written" in err
 
 
 def test_a_fifth_image_is_a_wrong_usage(alpenglow, tmp_path):
@@ -72,8 +80,8 @@ def test_a_fifth_image_is_a_wrong_usage(alpenglow, tmp_path):
     [
         (["generate", "a dog", "-i", "text.png"], "text.png: this is not an image that can be read"),
         (["generate", "a dog", "-i", "empty.png"], "empty.png: the image is empty"),
-        (["generate", "a dog", "--model", "flux-9"], "No such model flux-9 or task"),
         (["generate", "a dog", "--model", "dev"], "There are no weights for dev in "),
+        (["generate", "a dog", "--model", "nope"], "There is no model nope: choose one of demo, klein-4b"),
         (["serve", "--model", "klein-9b"], "put the files of https://huggingface.co/black-forest-labs/FLUX.2-klein-9B"),
         (["serve", "--host", "0.0.0.0"], "ALPENGLOW_TOKEN"),
         (["serve", "--port", "70000"], "ALPENGLOW_PORT"),

@@ -73,6 +73,12 @@ def limit_account(
         limited = book.access.limit_account(account, _amount(daily_neurons), requests_per_minute)
     if as_json:
         typer.echo(json.dumps(_account(limited)))
+    else:
+        told = [
+            "no limit of neurons" if daily_neurons is None else f"{daily_neurons:g} neurons a day",
+            "no limit of requests" if requests_per_minute is None else f"{requests_per_minute} requests a minute",
+        ]
+        typer.echo(f"{account}: {', '.join(told)}", err=True)
 
 
 @accounts.command("list")

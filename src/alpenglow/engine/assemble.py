@@ -9,7 +9,7 @@ from alpenglow.engine.engine import Engine, Loader
 from alpenglow.engine.offload import Offload
 from alpenglow.engine.pipeline import Pipeline, plan_for
 from alpenglow.engine.scheduler import Limits
-from alpenglow.errors import WeightsError
+from alpenglow.errors import SettingsError, UnknownModel, WeightsError
 from alpenglow.request import ModelCard
 from alpenglow.weights import hub
 from alpenglow.weights.hub import Files
@@ -30,12 +30,13 @@ def assemble(
 ) -> tuple[Engine, Loader]:
     """An engine for these models and what to start it with: `engine.start(loader)`. Nothing is loaded here.
 
-    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises UnknownModel, WeightsError where a
-    model has no files here, and SettingsError for what the processor cannot; what a GPU cannot shows as it is loaded.
+    `cache_dir` is Hugging Face's; other options are those of `Pipeline.load`. Raises WeightsError where a model has no
+    files here, and SettingsError for what is no model or what the processor cannot; what a GPU cannot shows as it is
+    loaded.
     """
     if (where := device_named(device)).type == "cpu":
         plan_for(where, precision, offload)
-    rows = {row: _files(row, models_dir, cache_dir) for row in map(find, models)}
+    rows = {row: _files(row, models_dir, cache_dir) for row in map(_row, models)}
 
     def loader() -> list[Pipeline]:
         return [
@@ -65,9 +66,18 @@ def cards(loaded: Sequence[Row] | dict[Row, Files]) -> tuple[ModelCard, ...]:
     return tuple(row.card(answer) for row in ROWS if (answer := answers[row.name]) is not None)
 
 
+def _row(name: str) -> Row:
+    try:
+        return find(name)
+    except UnknownModel:
+        raise SettingsError(f"There is no model {name}: choose one of {', '.join(row.name for row in ROWS)}.") from None
+
+
 def _files(row: Row, models_dir: Path, cache_dir: Path | None) -> Files:
     files = hub.find(row.name, row.published, models_dir, cache_dir)
     if files is None:
-        source = f": put the files of https://huggingface.co/{row.published.repo} there" if row.published else ""
-        raise WeightsError(f"There are no weights for {row.name} in {models_dir / row.name}{source}.")
+        repo = row.published.repo if row.published else ""
+        cached = f" or, whole, in {cache_dir}" if repo and cache_dir else ""
+        source = f": run `hf download {repo}`, or put the files of https://huggingface.co/{repo} there" if repo else ""
+        raise WeightsError(f"There are no weights for {row.name} in {models_dir / row.name}{cached}{source}.")
     return files
