@@ -89,12 +89,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationResult:
-    """A finished picture. `answered_by` is the row whose weights made it: the demo may stand in for a klein row."""
+    """A finished picture. `answered_by` is the row whose weights made it: the demo may stand in for a klein row.
+    `notes` are sentences on what was done other than asked.
+    """
 
     image: RGB
     seed: int
     answered_by: str
     usage: Usage
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

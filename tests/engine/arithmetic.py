@@ -26,6 +26,7 @@ class ArithmeticSample:
     step: int = 0
     steps: int = STEPS
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:

@@ -359,6 +359,13 @@ def refusing(forward: Callable[..., Tensor], times: int) -> Callable[..., Tensor
     return call
 
 
+def test_the_end_of_a_prompt_that_is_not_read_is_told(pipeline: Pipeline) -> None:
+    assert pipeline.prepare(ask()).notes == ()
+    (note,) = pipeline.prepare(ask(f"{PROMPT} " * 40)).notes
+    assert "24 tokens, so the end of the prompt was not read: " in note
+    assert note.endswith("...")
+
+
 def test_a_preview_is_what_the_step_aims_at(pipeline: Pipeline) -> None:
     """After the last step that is the picture itself; and asking for previews changes nothing."""
     watched, plain = (pipeline.prepare(replace(ask(), previews=previews)) for previews in (True, False))

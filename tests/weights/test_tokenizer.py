@@ -96,6 +96,18 @@ def test_a_long_prompt_is_cut_on_the_right_and_loses_the_end_of_the_template(qwe
     assert 151645 not in cut
 
 
+def test_what_is_cut_off_a_prompt_is_known(qwen3_folder: Path, instruct_folder: Path) -> None:
+    short, prompt = Tokenizer.from_folder(qwen3_folder, 16), "a fox and a crow on a bough by a river at dusk, träumend"
+    unread = short.unread(prompt)
+    assert prompt.endswith(unread)
+    assert 0 < len(unread) < len(prompt)
+    assert short.unread("a fox") == ""
+    other = prompt.removesuffix(unread) + " and so on"
+    assert torch.equal(short.encode([other])[0][:, :15], short.encode([prompt])[0][:, :15])
+    removing = Tokenizer.from_folder(instruct_folder, 64, removed="[IMG]")
+    assert removing.unread("[IMG]" + "a fox " * 60).endswith("a fox ")
+
+
 def test_ids_are_those_of_transformers(qwen3: Tokenizer, qwen3_folder: Path) -> None:
     theirs = AutoTokenizer.from_pretrained(qwen3_folder)
     ids, mask = qwen3.encode(PROMPTS)

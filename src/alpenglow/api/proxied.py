@@ -21,7 +21,7 @@ def completed(picture: Picture) -> dict[str, object]:
 
 def success(request: Request, picture: Picture) -> Response:
     """The same over REST."""
-    body = {**completed(picture), **envelope.around(picture.asked.notes)}
+    body = {**completed(picture), **envelope.around(picture.notes)}
     return envelope.bare(request, body, picture.headers)
 
 

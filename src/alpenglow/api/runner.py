@@ -54,6 +54,11 @@ class Picture:
         return f"data:{self.media_type};base64,{self.base64}"
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the caller on what was done other than asked."""
+        return (*self.asked.notes, *self.result.notes)
+
+    @property
     def headers(self) -> dict[str, str]:
         """What the answer says about the picture."""
         usage = self.result.usage

@@ -140,7 +140,7 @@ class _Work:
             "neurons": round(neurons(amount), 6),
             "dollars": round(dollars(amount), 8),
             "weights": picture.result.answered_by,
-            "notes": picture.asked.notes,
+            "notes": picture.notes,
         }
 
 

@@ -57,4 +57,4 @@ def _answer(request: Request, picture: Picture) -> Response:
     """The picture in the envelope, or itself to a caller who would rather have that."""
     if any(_accepted(request).values()):
         return envelope.file(request, picture.file, picture.media_type, picture.headers)
-    return envelope.success(request, {"image": picture.base64}, notes=picture.asked.notes, headers=picture.headers)
+    return envelope.success(request, {"image": picture.base64}, notes=picture.notes, headers=picture.headers)

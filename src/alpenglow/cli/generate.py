@@ -108,6 +108,8 @@ def _tell(output: Path, result: GenerationResult, seconds: float, *, as_json: bo
         made = {"file": str(output), "width": width, "height": height, "seed": result.seed}
         typer.echo(json.dumps(made | {"seconds": round(seconds, 3), "weights": result.answered_by}))
         return
+    for note in result.notes:
+        typer.echo(note, err=True)
     protocol = terminal_graphics()
     if protocol and sys.stdout.isatty():
         typer.echo(inline(result.image, protocol))

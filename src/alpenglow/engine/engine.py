@@ -198,7 +198,8 @@ class Engine:
         with self._phase("decode", [job]):
             image = job.pipeline.decode(job.sample)
         if not job.future.done():
-            job.resolve(GenerationResult(image, job.request.seed, job.pipeline.row.name, job.usage()))
+            made = GenerationResult(image, job.request.seed, job.pipeline.row.name, job.usage(), job.sample.notes)
+            job.resolve(made)
 
     @contextmanager
     def _phase(self, name: str, jobs: Sequence[Job]) -> Iterator[None]:

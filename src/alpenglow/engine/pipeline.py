@@ -45,6 +45,9 @@ KV_CACHE_BYTES = 4 * 2**30
 """For rows that keep keys and values: in klein-9b-kv a reference of 512x512 takes 512 MiB in bf16."""
 
 
+SHOWN = 60
+"""Characters that a note shows of a prompt."""
+
 COMMON_SIZES = ((1024, 1024), (1024, 768), (512, 512), (256, 256))
 """Width and height."""
 
@@ -59,8 +62,8 @@ class Sample:
 
     `x` (1, N, C) fp32 latents; `timesteps` (1, steps + 1); `text` (1, L, D), and `empty_text` where a second pass is
     made; `references` (1, R, C) or None; `memory` in their place on rows that keep keys and values; `modulations` of
-    every step. `seconds` that text encoder and references took: nothing of what the cache knew.
-    With `previews`, `clean` (1, N, C) are the latents without noise that the last step aimed at.
+    every step. `seconds` that text encoder and references took: nothing of what the cache knew. `notes` tell what is
+    done other than asked. With `previews`, `clean` (1, N, C) are the latents without noise that the last step aimed at.
     """
 
     grid: tuple[int, int]
@@ -78,6 +81,7 @@ class Sample:
     clean: Tensor | None = None
     step: int = 0
     seconds: Seconds = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -270,6 +274,7 @@ class Pipeline:
             size=(request.width, request.height),
             previews=request.previews,
             seconds=seconds,
+            notes=self._notes(request),
         )
 
     @torch.inference_mode()
@@ -356,6 +361,14 @@ class Pipeline:
     def _guidance(self, request: GenerationRequest) -> float:
         asked = None if self.ignore_guidance else request.guidance
         return self.row.default_guidance if asked is None else asked
+
+    def _notes(self, request: GenerationRequest) -> tuple[str, ...]:
+        unread = self.networks.tokenizer.unread(request.prompt)
+        if not unread:
+            return ()
+        begins = unread if len(unread) <= SHOWN else f"{unread[:SHOWN].rstrip()}..."
+        tokens = self.row.architecture.max_text_tokens
+        return (f"{self.row.name} reads {tokens} tokens, so the end of the prompt was not read: {begins}",)
 
     def _takes_two_passes(self, request: GenerationRequest) -> bool:
         return self.row.guidance == "two_pass" and self._guidance(request) > 1

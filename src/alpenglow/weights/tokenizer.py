@@ -75,11 +75,20 @@ class Tokenizer:
         rows = self._vocabulary.encode_batch(texts, add_special_tokens=False)
         return torch.tensor([row.ids for row in rows]), torch.tensor([row.attention_mask for row in rows]).bool()
 
+    def unread(self, prompt: str) -> str:
+        """The end of a prompt for which there is no room; empty if all of it is read."""
+        text, content = self.render(prompt), self._content(prompt)
+        read = max(end for _, end in self._vocabulary.encode(text, add_special_tokens=False).offsets)
+        begins = text.rfind(content)
+        return content[max(0, read - begins) :] if begins >= 0 else ""
+
     def render(self, prompt: str) -> str:
         """The text that is tokenized: the prompt, unstripped, inside the chat template."""
-        content = prompt.replace(self._removed, "") if self._removed else prompt
-        messages = [*self._system, {"role": "user", "content": content}]
+        messages = [*self._system, {"role": "user", "content": self._content(prompt)}]
         return self._template.render(messages=messages, add_generation_prompt=True, enable_thinking=False)
+
+    def _content(self, prompt: str) -> str:
+        return prompt.replace(self._removed, "") if self._removed else prompt
 
 
 def _text(token: str | dict[str, Any] | None) -> str | None:
