@@ -19,6 +19,8 @@ SIZE_MULTIPLE = 16
 
 MIN_SIDE, MAX_SIDE = 256, 1920
 MAX_REFERENCES = 4
+MAX_GUIDANCE = 20.0
+MAX_SEED = 2**63 - 1
 
 
 def random_seed() -> int:

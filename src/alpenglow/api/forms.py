@@ -16,12 +16,19 @@ from alpenglow.api.references import ReferenceReader
 from alpenglow.api.wording import checked, mismatch
 from alpenglow.errors import BadRequest, InvalidImageType, InvalidInput, LoraUnsupported
 from alpenglow.imaging import QUALITY, ImageFormat
-from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, SIZE_MULTIPLE, GenerationRequest, random_seed
+from alpenglow.request import (
+    MAX_GUIDANCE,
+    MAX_REFERENCES,
+    MAX_SEED,
+    MAX_SIDE,
+    MIN_SIDE,
+    SIZE_MULTIPLE,
+    GenerationRequest,
+    random_seed,
+)
 from alpenglow.settings import Settings
 
 IMAGE = "input_image_"
-MAX_GUIDANCE = 20.0
-MAX_SEED = 2**63 - 1
 
 UNSET = ("undefined", "null")
 """What JavaScript writes into a query for a value that is not there."""

@@ -15,11 +15,21 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from alpenglow.api.body import BodyLimits, read_fields
-from alpenglow.api.forms import MAX_GUIDANCE, MAX_SEED, Run, Side
+from alpenglow.api.forms import Run, Side
 from alpenglow.api.references import ReferenceReader
 from alpenglow.api.wording import checked
 from alpenglow.imaging import QUALITY, ImageFormat
-from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, RGB, SIZE_MULTIPLE, GenerationRequest, random_seed
+from alpenglow.request import (
+    MAX_GUIDANCE,
+    MAX_REFERENCES,
+    MAX_SEED,
+    MAX_SIDE,
+    MIN_SIDE,
+    RGB,
+    SIZE_MULTIPLE,
+    GenerationRequest,
+    random_seed,
+)
 from alpenglow.settings import Settings
 
 MAX_PICTURES = 10

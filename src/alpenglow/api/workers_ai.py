@@ -55,6 +55,6 @@ def _accepted(request: Request) -> dict[str, object]:
 
 def _answer(request: Request, picture: Picture) -> Response:
     """The picture in the envelope, or itself to a caller who would rather have that."""
-    if any(_accepted(request).values()):
+    if preferred_image(request.headers.get("accept", "")) is not None:
         return envelope.file(request, picture.file, picture.media_type, picture.headers)
     return envelope.success(request, {"image": picture.base64}, notes=picture.notes, headers=picture.headers)

@@ -8,12 +8,13 @@ import typer
 from rich.table import Table
 
 from alpenglow.cli.options import Config, Device, print_table
+from alpenglow.request import MAX_SIDE, MIN_SIDE
 from alpenglow.settings import Settings
 
 
 def doctor(
-    width: Annotated[int, typer.Option(min=256, max=1920, help="Of the pictures asked about.")] = 1024,
-    height: Annotated[int, typer.Option(min=256, max=1920, help="Likewise.")] = 1024,
+    width: Annotated[int, typer.Option(min=MIN_SIDE, max=MAX_SIDE, help="Of the pictures asked about.")] = 1024,
+    height: Annotated[int, typer.Option(min=MIN_SIDE, max=MAX_SIDE, help="Likewise.")] = 1024,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help="Only these.", show_default="all")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     device: Device = None,

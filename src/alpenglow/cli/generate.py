@@ -16,7 +16,17 @@ from alpenglow.cli.inline import inline
 from alpenglow.cli.options import AsJsonObject, Config, Device, Precision, Threads, open_engine
 from alpenglow.errors import AlpenglowError, InvalidImage
 from alpenglow.imaging import REFERENCE_SIDE, ImageFormat, Provenance, encode, fit_within, read_reference
-from alpenglow.request import MAX_REFERENCES, MAX_SIDE, MIN_SIDE, RGB, GenerationRequest, GenerationResult, random_seed
+from alpenglow.request import (
+    MAX_GUIDANCE,
+    MAX_REFERENCES,
+    MAX_SEED,
+    MAX_SIDE,
+    MIN_SIDE,
+    RGB,
+    GenerationRequest,
+    GenerationResult,
+    random_seed,
+)
 from alpenglow.request import Progress as StepsDone
 from alpenglow.settings import Settings, terminal_graphics
 
@@ -60,10 +70,11 @@ def generate(
     height: Annotated[int, typer.Option(min=MIN_SIDE, max=MAX_SIDE, help="Likewise.")] = 768,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same picture.", show_default="a new one"),
+        typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same picture.", show_default="a new one"),
     ] = None,
     guidance: Annotated[
-        float | None, typer.Option(min=0, max=20, help="Above 1: follow the prompt more closely, for twice the work.")
+        float | None,
+        typer.Option(min=0, max=MAX_GUIDANCE, help="Above 1: follow the prompt more closely, at twice the work."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint to load.", show_default="demo")] = None,
     device: Device = None,
