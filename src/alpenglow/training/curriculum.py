@@ -170,19 +170,30 @@ EVERY_FRAME = (
     replace(EDITED_TOGETHER, share=0.04),
     replace(OUTSIDE, share=0.04),
 )
+NAMED_AGAIN = replace(
+    NAMED,
+    share=0.38,
+    kinds=NAMED.kinds | {"subject": 0.56, "restyle": 0.32},
+    frames=NAMED.frames | {(256, 256): 0.45, (1024, 1024): 0.16},
+)
 EVERY_FRAME_KNOWN = (
     replace(ANY_LARGE, share=0.34),
     replace(WIDE_AND_TALL, share=0.04),
     replace(OUTSIDE_LARGE, share=0.03),
-    replace(
-        NAMED,
-        share=0.38,
-        kinds=NAMED.kinds | {"subject": 0.56, "restyle": 0.32},
-        frames=NAMED.frames | {(256, 256): 0.45, (1024, 1024): 0.16},
-    ),
+    NAMED_AGAIN,
     replace(SEVERAL, share=0.07),
     replace(EDITED_TOGETHER, share=0.07),
     replace(OUTSIDE, share=0.07),
+)
+
+KNOWN_AGAIN = (
+    replace(ANY_LARGE, share=0.24),
+    replace(WIDE_AND_TALL, share=0.03),
+    replace(OUTSIDE_LARGE, share=0.03),
+    replace(NAMED_AGAIN, share=0.5),
+    replace(SEVERAL, share=0.07),
+    replace(EDITED_TOGETHER, share=0.07),
+    replace(OUTSIDE, share=0.06),
 )
 
 
@@ -269,5 +280,10 @@ CURRICULUM = (
     Stage(
         EVERY_FRAME_KNOWN,
         FlowPlan(steps=5_000, batch=6, first_alone=0.8, learning_rate=3e-4, averaging=0.998, words=False, seed=113),
+    ),
+    # What is still wrong after them.
+    Stage(
+        KNOWN_AGAIN,
+        FlowPlan(steps=1_700, batch=6, first_alone=0.8, learning_rate=2e-4, averaging=0.99, words=False, seed=114),
     ),
 )

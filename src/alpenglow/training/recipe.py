@@ -1,7 +1,7 @@
 """The numbers that a demo checkpoint is made with.
 
 The decoder's are the bundled one's; of the flow's `curriculum` tells. The words' are those of the round that followed
-its last three stages. Two more came after it, on two cores: BENCHMARKS.md. From the beginning they have not been run.
+its stages 9 to 11. Two more came after it, on two cores: BENCHMARKS.md. From the beginning they have not been run.
 """
 
 from dataclasses import dataclass
