@@ -56,12 +56,13 @@ model's quality.
 How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
 at 1024x768, 768x1024, 1280x720 and 1024x1536; pale things are faint, details of small ones soft. Above 512x512 a
 thing keeps the size that it has there, and the larger the frame, the softer it is: at 1536x1024 and 1920x1080 four in
-five are recognised, at 1080x1920 and 1920x1920 every second one. Landscapes are clear at 512x512, soft at 1024x768
-and 1024x1024, and light and horizon beyond; a thing named in one is clear or blurred. A reference is recognised on
-another background, in another place, moved to a side, beside or among others, at 256x256 and 512x512; restyled like
-another one if it shows a thing of the first list, mostly if it shows another that it was taught. Fourteen hundred
-other words mean the nearest of its things, nine times in ten; prompts as people type them, with words that it cannot
-draw, give the things that they name three times in four. Every seed draws nearly the same picture.
+five are recognised, at 1080x1920 three in five, at 1920x1920 less than every second one. Landscapes are clear at
+512x512, soft at 1024x768 and 1024x1024, and light and horizon beyond; a thing named in one is clear or blurred. A
+reference is recognised on another background, in another place, moved to a side, beside or among others, at 256x256
+and 512x512; restyled like another one if it shows a thing of the first list, mostly if it shows another that it was
+taught. Fourteen hundred other words mean the nearest of its things, nine times in ten; prompts as people type them,
+with words that it cannot draw, give the things that they name three times in four. Every seed draws nearly the same
+picture.
 
 The things: {favourites}.
 
