@@ -72,7 +72,7 @@ def test_all_fields_reach_the_engine(server: LiveServer) -> None:
 
 def test_a_picture_under_a_wrong_name_is_told(server: LiveServer) -> None:
     told = "input_image was ignored: pictures are input_image_0 to input_image_3"
-    form = server.http.post(RUN, data={"prompt": "x"}, files={"input_image": png()})
+    form = server.http.post(RUN, data={"prompt": "x"}, files=[("input_image", png()), ("input_image", png())])
     plain = server.http.post(RUN, json={"prompt": "x", "input_image": "https://a.example/b.png"})
     for response in (form, plain):
         assert server.engine.requests[-1].references == ()

@@ -88,7 +88,9 @@ async def read_fields(
 
 
 class MultipartForm:
-    """Collects the parts of a form that are wanted. Feed it bytes with `write`, then take `fields()`."""
+    """Collects the parts of a form; of those that are not wanted the name. Feed it bytes with `write`, then take
+    `fields()`.
+    """
 
     def __init__(self, boundary: bytes, limits: BodyLimits) -> None:
         self._limits = limits
@@ -117,7 +119,7 @@ class MultipartForm:
             self._parser.write(data)
 
     def fields(self) -> dict[str, bytes | list[bytes]]:
-        """The wanted parts by name. Raises InvalidInput unless the closing delimiter was seen."""
+        """The parts by name, empty where none are wanted. Raises InvalidInput unless the closing delimiter was seen."""
         if not self._ended:
             raise InvalidInput("the form ends before its closing delimiter")
         return self._fields
@@ -140,7 +142,10 @@ class MultipartForm:
         if self._header.lower() == b"content-disposition":
             name = parse_options_header(self._value)[1].get(b"name", b"")
             sent = name.decode("utf-8", "replace")
-            self._name = None if self._limits.part(sent) is None else sent
+            wanted = self._limits.part(sent) is not None
+            self._name = sent if wanted else None
+            if not wanted:
+                self._fields[sent] = b""
         self._header = self._value = b""
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:

@@ -114,7 +114,7 @@ class RunReader:
         self._strict = settings.strict
 
         def part_limit(name: str) -> int | None:
-            if "image" in name:  # under whatever name, so that a slip is told
+            if name.startswith(IMAGE):
                 return settings.max_image_bytes
             return settings.max_text_bytes if name in RunInput.model_fields or name in UNSUPPORTED else None
 
