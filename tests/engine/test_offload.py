@@ -1,10 +1,12 @@
 """Networks that visit the device a block at a time draw the same pictures, and never more than two blocks are there."""
 
+from mmap import PAGESIZE
+
 import pytest
 import torch
 
 from alpenglow.catalogue import find
-from alpenglow.engine.offload import OFFLOADS, OffloadedModule, StreamedBlocks, apply_offload
+from alpenglow.engine.offload import OFFLOADS, OffloadedModule, StreamedBlocks, apply_offload, on_own_pages
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.errors import SettingsError
 from alpenglow.request import GenerationRequest
@@ -113,6 +115,16 @@ def test_a_module_says_what_it_weighs_and_leaves_no_copy() -> None:
     offloaded.offload()
     assert before == [tensor.data_ptr() for tensor in offloaded.tensors()]
     assert offloaded.bytes == (16 + 4) * 4 + 4 * 4 * 4 + 8
+
+
+@pytest.mark.parametrize("tensor", [torch.randn(3, 5), torch.tensor(7), torch.randn(4096, 3).bfloat16().t()])
+def test_what_is_page_locked_has_its_pages_to_itself(tensor: torch.Tensor) -> None:
+    copies = [on_own_pages(tensor) for _ in range(20)]
+    assert all(torch.equal(copy, tensor) and copy.dtype == tensor.dtype for copy in copies)
+    assert all(copy.data_ptr() % PAGESIZE == 0 for copy in copies)
+    for copy in copies:
+        room, end = copy.untyped_storage(), copy.data_ptr() + copy.nbytes
+        assert -(-end // PAGESIZE) * PAGESIZE <= room.data_ptr() + room.nbytes()
 
 
 def test_there_is_nothing_to_offload_from_a_cpu(files) -> None:

@@ -5,9 +5,9 @@ Nothing is copied back, as weights do not change. Knows no requests.
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Iterator, Sequence
+from mmap import PAGESIZE
 from typing import Literal, get_args
 
 import torch
@@ -17,8 +17,6 @@ from alpenglow.weights.networks import Networks
 
 Offload = Literal["none", "text_encoder", "blocks"]
 OFFLOADS: tuple[Offload, ...] = get_args(Offload)
-
-log = logging.getLogger(__name__)
 
 
 class OffloadedModule:
@@ -62,18 +60,23 @@ class OffloadedModule:
 
 
 def page_locked(tensor: Tensor) -> Tensor:
-    """A copy in memory that CUDA reads by itself; in plain memory, which is slower, where the system refuses that.
+    """A copy in memory that CUDA reads by itself. Raises CudaError where the system refuses that.
 
     Locked where it is: what `pin_memory` takes is rounded up to a power of two, 25 GB for 17 GB of klein-9b's blocks.
     """
-    copy = tensor.clone()
-    refused = int(torch.cuda.cudart().cudaHostRegister(copy.data_ptr(), copy.nbytes, 0))
-    if refused:
-        log.warning("%.0f MB could not be page-locked (CUDA error %d): streaming is slower", copy.nbytes / 1e6, refused)
-    else:
-        unlock = weakref.finalize(copy.untyped_storage(), torch.cuda.cudart().cudaHostUnregister, copy.data_ptr())
-        unlock.atexit = False  # CUDA may be gone by then
+    copy = on_own_pages(tensor)
+    size = -(-copy.nbytes // PAGESIZE) * PAGESIZE
+    torch.cuda.check_error(int(torch.cuda.cudart().cudaHostRegister(copy.data_ptr(), size, 0)))
+    unlock = weakref.finalize(copy.untyped_storage(), torch.cuda.cudart().cudaHostUnregister, copy.data_ptr())
+    unlock.atexit = False  # CUDA may be gone by then
     return copy
+
+
+def on_own_pages(tensor: Tensor) -> Tensor:
+    """A copy that shares no page of memory with anything else: CUDA locks whole pages, and none twice."""
+    room = torch.empty(tensor.nbytes + 2 * PAGESIZE, dtype=torch.uint8)
+    start = -room.data_ptr() % PAGESIZE
+    return room[start : start + tensor.nbytes].view(tensor.dtype).view(tensor.shape).copy_(tensor)
 
 
 class StreamedBlocks:
