@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from alpenglow.catalogue import find
-from alpenglow.engine.graphs import GraphedTransformer, on_cuda
+from alpenglow.engine.graphs import GraphedTransformer, capture_on_cuda
 from alpenglow.engine.offload import StreamedBlocks
 from alpenglow.engine.pipeline import Pipeline
 from alpenglow.models.attention import rope
@@ -40,7 +40,7 @@ def normal(*shape: int) -> torch.Tensor:
 @torch.inference_mode()
 def test_a_captured_graph_gives_what_the_transformer_gives() -> None:
     plain = transformer()
-    graphed = GraphedTransformer(plain, on_cuda)
+    graphed = GraphedTransformer(plain, capture_on_cuda())
     compared = []
     for side, batch, references in [(8, 1, 0), (16, 1, 0), (8, 2, 0), (8, 1, 0), (8, 1, 4), (16, 1, 0), (8, 1, 4)]:
         img, txt, t = normal(batch, side * side, 32), normal(batch, 16, 64), torch.rand(batch, device="cuda")

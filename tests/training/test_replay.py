@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.training.batches import Batch
 from alpenglow.training.fit_flow import Learner, inputs_of
-from alpenglow.training.replay import Replayed, capture_on_cuda
+from alpenglow.training.replay import Replayed
 
 CHANNELS, LENGTH = 4, 6
 
@@ -52,7 +53,7 @@ def test_recorded_training_steps_learn_what_others_do(small_flow):
     def curve(recorded):
         torch.manual_seed(0)
         learner = Learner(small_flow(CHANNELS), torch.ones(CHANNELS), "cuda")
-        take = Replayed(learner, capture_on_cuda()) if recorded else learner
+        take = Replayed(learner, capture_on_cuda(warm_ups=0)) if recorded else learner
         found = []
         for turn in range(24):
             rows, side, references, steps = shapes[turn % 3]

@@ -4,11 +4,12 @@ A graph reads and writes fixed memory: inputs are copied into it, the output out
 passed in, so that all but the capture itself is tested on a CPU.
 """
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,6 +38,13 @@ class Recorded:
     replay: Replay
     output: Tensor
 
+    def run(self, given: tuple[Tensor, ...]) -> Tensor:
+        """What it gives for these inputs. It holds until the next call."""
+        for fixed, tensor in zip(self.inputs, given, strict=True):
+            fixed.copy_(tensor)
+        self.replay()
+        return self.output
+
 
 class GraphedTransformer:
     """Called like the transformer. Small shapes are recorded when they come for the first time."""
@@ -63,68 +71,79 @@ class GraphedTransformer:
             return self.transformer(
                 img, txt, timestep, rotary, references=references, attend=attend, modulations=modulations
             )
-        inputs = tensors_of(img, txt, rotary, modulations, references)
-        key = tuple(tensor.shape for tensor in inputs)
+        inputs = Inputs(img, txt, rotary, modulations, references)
+        key = tuple(tensor.shape for tensor in inputs.tensors())
         if key not in self._recorded:
-            self._recorded[key] = self._record(img, txt, timestep, rotary, modulations, references)
+            self._recorded[key] = self._record(inputs, timestep)
             while len(self._recorded) > MAX_GRAPHS:
                 self._recorded.popitem(last=False)
         self._recorded.move_to_end(key)
-        recorded = self._recorded[key]
-        for fixed, given in zip(recorded.inputs, inputs, strict=True):
-            fixed.copy_(given)
-        recorded.replay()
-        return recorded.output.clone()
+        return self._recorded[key].run(inputs.tensors()).clone()
 
     def forget(self) -> None:
         """Give back the memory of all recordings; shapes are recorded anew as they come."""
         self._recorded.clear()
 
-    def _record(
-        self,
-        img: Tensor,
-        txt: Tensor,
-        timestep: Tensor,
-        rotary: Tensor,
-        modulations: Modulations,
-        references: Tensor | None,
-    ) -> Recorded:
-        img, txt, rotary = img.clone(), txt.clone(), rotary.clone()
-        modulations = Modulations.of(tensor.clone() for tensor in modulations.tensors())
-        references = None if references is None else references.clone()
+    def _record(self, inputs: Inputs, timestep: Tensor) -> Recorded:
+        fixed = inputs.cloned()
 
         def run() -> Tensor:
-            return self.transformer(img, txt, timestep, rotary, references=references, modulations=modulations)
+            return self.transformer(
+                fixed.img,
+                fixed.txt,
+                timestep,
+                fixed.rotary,
+                references=fixed.references,
+                modulations=fixed.modulations,
+            )
 
-        return Recorded(tensors_of(img, txt, rotary, modulations, references), *self._capture(run))
-
-
-def tensors_of(
-    img: Tensor, txt: Tensor, rotary: Tensor, modulations: Modulations, references: Tensor | None
-) -> tuple[Tensor, ...]:
-    """All that a forward reads, in one order."""
-    return (img, txt, rotary, *modulations.tensors(), *([] if references is None else [references]))
-
-
-def on_cuda(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
-    """Capture by CUDA, after the warm-up on a stream of its own that it asks for."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(WARM_UPS):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    # All graphs take turns in one pool: a replay is over, and its output copied, before the next one begins.
-    with torch.cuda.graph(graph, pool=shared_pool()):
-        output = run()
-    return graph.replay, output
+        return Recorded(fixed.tensors(), *self._capture(run))
 
 
-@cache
-def shared_pool() -> Any:  # torch's type has no public name
-    """What CUDA graphs of this process take memory from."""
-    return torch.cuda.graph_pool_handle()
+class Inputs(NamedTuple):
+    """All that a forward reads; with modulations given, the timestep is not."""
+
+    img: Tensor
+    txt: Tensor
+    rotary: Tensor
+    modulations: Modulations
+    references: Tensor | None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """One after the other."""
+        references = () if self.references is None else (self.references,)
+        return (self.img, self.txt, self.rotary, *self.modulations.tensors(), *references)
+
+    def cloned(self) -> Inputs:
+        """The same in memory of their own."""
+        return Inputs(
+            self.img.clone(),
+            self.txt.clone(),
+            self.rotary.clone(),
+            Modulations.of(tensor.clone() for tensor in self.modulations.tensors()),
+            None if self.references is None else self.references.clone(),
+        )
+
+
+def capture_on_cuda(warm_ups: int = WARM_UPS) -> Capture:
+    """Captures by CUDA, after so many runs on a stream of its own that it asks for. What the graphs of one such
+    function compute with lies in the same memory, since only one of them runs at a time.
+    """
+    pool = torch.cuda.graph_pool_handle()
+
+    def capture(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(warm_ups):
+                run()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            output = run()
+        return graph.replay, output
+
+    return capture
 
 
 def again(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:

@@ -20,9 +20,9 @@ class Job:
     """A request, the future that its caller holds, and what is known of it so far.
 
     Jobs of equal `batch_key` may share a forward. `tokens` are those that one forward holds of it, `cost` is the
-    predicted work in tokens x steps. `sample` is None until the
-    pipeline has prepared it. `ahead` is how many jobs it waits for, as its caller was last told. `seconds` are wall
-    seconds by phase; on a device that computes behind the host's back they fall to the phase that waits for it.
+    predicted work in tokens x steps. `sample` is None until the pipeline has prepared it. `ahead` is how many jobs it
+    waits for, as its caller was last told. `seconds` are wall seconds by phase; on a device that computes behind the
+    host's back they fall to the phase that waits for it.
     """
 
     request: GenerationRequest

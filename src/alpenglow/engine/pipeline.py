@@ -19,7 +19,7 @@ from alpenglow.catalogue import Row
 from alpenglow.engine import tiles
 from alpenglow.engine.conditioning import Conditioning, Seconds, fingerprint
 from alpenglow.engine.device import device_named, make_current, wait_for
-from alpenglow.engine.graphs import GraphedTransformer, on_cuda
+from alpenglow.engine.graphs import GraphedTransformer, capture_on_cuda
 from alpenglow.engine.offload import Offload
 from alpenglow.engine.optimize import OptimizationPlan, choose, optimize
 from alpenglow.engine.preview import PREVIEW_SIDE, shrink
@@ -139,7 +139,7 @@ class Pipeline:
         self.device, self.dtype = weight.device, weight.dtype
         self.tiled = tiled
         graphs = self.device.type == "cuda" and not tiled  # what is offloaded has no fixed place to be recorded at
-        self.forward = GraphedTransformer(networks.transformer, on_cuda) if graphs else networks.transformer
+        self.forward = GraphedTransformer(networks.transformer, capture_on_cuda()) if graphs else networks.transformer
         self.plan = plan or choose("exact", self.device)
         usual = KV_CACHE_BYTES if row.kv else CACHE_BYTES
         self.conditioning = Conditioning(row, networks, usual if cache_bytes is None else cache_bytes)

@@ -3,10 +3,10 @@
 The first three stages have never been run whole. The bundled flow went through twenty-one stages of commit 741ef44,
 over pools of rendered pictures; these three sum them up, in about as many steps. It then went through the next three,
 of which two fifths were kept (`--keep 0.6`), the next one (`--keep 0.15`) and the five on a GPU after it, each ended by
-the clock at the steps that stand here.
+the clock at the steps that stand here. How the last three were run on two cores stands in BENCHMARKS.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -146,7 +146,12 @@ LARGE = [
     for width, height in product(range(512, MAX_SIDE + 1, TOKEN), repeat=2)
     if width * height > 1280 * 768 or max(width, height) > 1280
 ]
-ASKED_FOR = {(1920, 1088): 0.1, (1088, 1920): 0.09, (1536, 1024): 0.05, (1024, 1536): 0.04, (1920, 1920): 0.04} | {
+ASKED_FOR = {
+    (1920, 1088): 0.1,
+    (1088, 1920): 0.09,
+    (1536, 1024): 0.05,
+    (1024, 1536): 0.04,
+    (1920, 1920): 0.04,
     (1280, 1280): 0.02,
     (1024, 1024): 0.03,
     (1280, 768): 0.015,
@@ -158,43 +163,31 @@ ANY_LARGE = Part(
     {frame: 0.6 / len(LARGE) + ASKED_FOR.get(frame, 0.0) for frame in dict.fromkeys((*LARGE, *ASKED_FOR))},
 )
 WIDE_AND_TALL = replace(
-    LANDSCAPES, share=0.06, frames={(1920, 1088): 0.3, (1088, 1920): 0.4, (1280, 768): 0.15, (1024, 1024): 0.15}
+    LANDSCAPES, frames={(1920, 1088): 0.3, (1088, 1920): 0.4, (1280, 768): 0.15, (1024, 1024): 0.15}
 )
-OUTSIDE_LARGE = replace(OUTSIDE, share=0.04, frames={(1920, 1088): 0.35, (1280, 768): 0.3, (1024, 1024): 0.35})
-EVERY_FRAME = (
-    ANY_LARGE,
-    WIDE_AND_TALL,
-    OUTSIDE_LARGE,
-    replace(NAMED, share=0.22, kinds=NAMED.kinds | {"subject": 0.5, "restyle": 0.38}),
-    replace(SEVERAL, share=0.04),
-    replace(EDITED_TOGETHER, share=0.04),
-    replace(OUTSIDE, share=0.04),
-)
+OUTSIDE_LARGE = replace(OUTSIDE, frames={(1920, 1088): 0.35, (1280, 768): 0.3, (1024, 1024): 0.35})
+NAMED_BESIDE = replace(NAMED, kinds=NAMED.kinds | {"subject": 0.5, "restyle": 0.38})
 NAMED_AGAIN = replace(
     NAMED,
-    share=0.38,
     kinds=NAMED.kinds | {"subject": 0.56, "restyle": 0.32},
     frames=NAMED.frames | {(256, 256): 0.45, (1024, 1024): 0.16},
 )
-EVERY_FRAME_KNOWN = (
-    replace(ANY_LARGE, share=0.34),
-    replace(WIDE_AND_TALL, share=0.04),
-    replace(OUTSIDE_LARGE, share=0.03),
-    NAMED_AGAIN,
-    replace(SEVERAL, share=0.07),
-    replace(EDITED_TOGETHER, share=0.07),
-    replace(OUTSIDE, share=0.07),
-)
 
-KNOWN_AGAIN = (
-    replace(ANY_LARGE, share=0.24),
-    replace(WIDE_AND_TALL, share=0.03),
-    replace(OUTSIDE_LARGE, share=0.03),
-    replace(NAMED_AGAIN, share=0.5),
-    replace(SEVERAL, share=0.07),
-    replace(EDITED_TOGETHER, share=0.07),
-    replace(OUTSIDE, share=0.06),
+
+def shared(parts: Sequence[Part], *shares: float) -> tuple[Part, ...]:
+    """The same parts, each with its share."""
+    return tuple(replace(part, share=share) for part, share in zip(parts, shares, strict=True))
+
+
+EVERY_FRAME = shared(
+    (ANY_LARGE, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_BESIDE, SEVERAL, EDITED_TOGETHER, OUTSIDE),
+    *(0.56, 0.06, 0.04, 0.22, 0.04, 0.04, 0.04),
 )
+EVERY_FRAME_KNOWN = shared(
+    (ANY_LARGE, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_AGAIN, SEVERAL, EDITED_TOGETHER, OUTSIDE),
+    *(0.34, 0.04, 0.03, 0.38, 0.07, 0.07, 0.07),
+)
+KNOWN_AGAIN = shared(EVERY_FRAME_KNOWN, 0.24, 0.03, 0.03, 0.5, 0.07, 0.07, 0.06)
 
 
 CURRICULUM = (

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from alpenglow.engine.device import features
+from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.models.attention import ANY_LENGTH, attention, attention_in_batches, rope
 from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder
@@ -27,7 +28,7 @@ from alpenglow.training.batches import Batch
 from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.pictures import LARGEST_CELL, TOKEN
-from alpenglow.training.replay import Replayed, capture_on_cuda
+from alpenglow.training.replay import Replayed
 from alpenglow.training.run import Average, Run
 
 ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
@@ -129,7 +130,7 @@ def fit_flow(
     learner = Learner(flow, weights, device)
     average = Average(flow, plan.averaging)
     first = run.resume(flow, learner.optimizer, average)
-    take = Replayed(learner, capture_on_cuda()) if device.startswith("cuda") else learner
+    take = Replayed(learner, capture_on_cuda(warm_ups=0)) if device.startswith("cuda") else learner
 
     started, total_loss, counted = time.monotonic(), torch.zeros((), device=device), 0
     for step, over, save in run.steps(first, plan.steps, "flow"):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.models.attention import ANY_LENGTH, rope
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, text_ids
@@ -24,7 +25,7 @@ from alpenglow.training.batches import Sayings
 from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
 from alpenglow.training.fit_flow import ADAMW, Flow
-from alpenglow.training.replay import Replayed, capture_on_cuda
+from alpenglow.training.replay import Replayed
 from alpenglow.training.run import Average, Run
 from alpenglow.weights.tokenizer import Tokenizer
 
@@ -106,7 +107,7 @@ def fit_words(
     reader = Reader(flow, weights, plan)
     average = Average(reader.student, plan.averaging)
     first = run.resume(reader.student, reader.optimizer, average)
-    take = Replayed(reader, capture_on_cuda()) if reader.device.type == "cuda" else reader
+    take = Replayed(reader, capture_on_cuda(warm_ups=0)) if reader.device.type == "cuda" else reader
 
     total, counted = torch.zeros((), device=reader.device), 0
     for step, over, save in run.steps(first, plan.steps, "words"):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from alpenglow.engine.graphs import Capture, Recorded, Replay
+from alpenglow.engine.graphs import Capture, Recorded
 
 Step = Callable[[tuple[Tensor, ...]], Tensor]
 """Takes its inputs, changes what it changes, gives a Tensor such as its loss, without a gradient."""
@@ -34,26 +34,8 @@ class Replayed:
             return self._step(inputs)
         recorded = self._seen[key] or self._record(inputs)
         self._seen[key] = recorded
-        for fixed, given in zip(recorded.inputs, inputs, strict=True):
-            fixed.copy_(given)
-        recorded.replay()
-        return recorded.output
+        return recorded.run(inputs)
 
     def _record(self, inputs: tuple[Tensor, ...]) -> Recorded:
         fixed = tuple(tensor.clone() for tensor in inputs)
         return Recorded(fixed, *self._capture(lambda: self._step(fixed)))
-
-
-def capture_on_cuda() -> Capture:
-    """Captures by CUDA, without running anything. What the graphs of one such function compute with lies in the same
-    memory, since only one of them runs at a time.
-    """
-    pool = torch.cuda.graph_pool_handle()
-
-    def capture(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            output = run()
-        return graph.replay, output
-
-    return capture
