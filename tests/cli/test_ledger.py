@@ -84,6 +84,25 @@ def test_what_cannot_be_done_ends_with_1_and_a_sentence(alpenglow, arguments, sa
     assert "hushhush" not in err
 
 
+@pytest.mark.parametrize(
+    "command", [["accounts", "list"], ["accounts", "limit", "team"], ["tokens", "create", "team"], ["usage"]]
+)
+def test_a_misspelt_ledger_is_not_made(alpenglow, tmp_path, command):
+    url = f"sqlite:///{tmp_path}/ledgre.db"
+    code, out, err = alpenglow(*command, "--ledger", url)
+    assert (code, out) == (1, "")
+    assert f"There is no ledger at {url}: alpenglow accounts create NAME --ledger {url} makes one" in " ".join(
+        err.split()
+    )
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_a_ledger_of_any_name_begins_with_an_account(alpenglow, tmp_path):
+    url = f"sqlite:///{tmp_path}/new/ledger.db"
+    assert alpenglow("accounts", "create", "team", "--ledger", url)[0] == 0
+    assert "team" in alpenglow("accounts", "list", "--ledger", url)[1]
+
+
 def test_a_ledger_guards_a_server_beyond_loopback_and_a_token_beside_it_is_a_contradiction(alpenglow, monkeypatch):
     assert Settings.load({"host": "0.0.0.0", "ledger_url": "local"}).ledger_url is not None
     code, _, err = alpenglow("serve", "--host", "0.0.0.0")

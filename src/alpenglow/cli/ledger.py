@@ -49,7 +49,7 @@ def create_account(
     alpenglow tokens create team
     alpenglow serve --ledger local
     """
-    with open_ledger(ledger, config) as book:
+    with open_ledger(ledger, config, make=True) as book:
         account = book.access.create_account(
             name,
             account_id=account_id,

@@ -51,13 +51,17 @@ def print_table(table: Table) -> None:
     console.print(table)
 
 
-def open_ledger(url: str | None, config: Path | None) -> Ledger:
-    """The ledger named by the option, else by the settings, else the local one."""
+def open_ledger(url: str | None, config: Path | None, *, make: bool = False) -> Ledger:
+    """The ledger named by the option, else by the settings, else the local one, which is made where it is missing.
+
+    Another file is made only where `make` says so: what is not there yet has most likely a misspelt name.
+    """
     from alpenglow.ledger.ledger import Ledger
     from alpenglow.settings import Settings, local_ledger
 
     settings = Settings.load({"config_file": config, "ledger_url": url})
-    return Ledger.open((settings.ledger_url or local_ledger()).get_secret_value())
+    where, local = (settings.ledger_url or local_ledger()).get_secret_value(), local_ledger().get_secret_value()
+    return Ledger.open(where, make=make or where == local)
 
 
 def open_engine(settings: Settings) -> tuple[Engine, Loader]:

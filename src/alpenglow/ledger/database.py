@@ -28,14 +28,17 @@ BUSY_MILLISECONDS = 10_000
 """How long a SQLite transaction waits for another one's end."""
 
 
-def connect(url: str) -> Engine:
-    """An engine for the database at `url`, migrated. Raises LedgerError, without the URL's password in its text."""
+def connect(url: str, *, make: bool = True) -> Engine:
+    """An engine for the database at `url`, migrated. Raises LedgerError, without the URL's password in its text.
+
+    A file that is not there is made, or without `make` an error.
+    """
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):  # whose texts may hold pieces of a password
         raise LedgerError(UNREADABLE) from None
     try:
-        engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
+        engine = _sqlite(address, make=make) if address.get_backend_name() == "sqlite" else _postgresql(address)
         try:
             with engine.begin() as connection:
                 migrate(connection)
@@ -108,11 +111,15 @@ def _postgresql(address: URL) -> Engine:
     return engine
 
 
-def _sqlite(address: URL) -> Engine:
+def _sqlite(address: URL, *, make: bool) -> Engine:
     """A file in WAL mode. Transactions that write say so at once, or two of them could wait for each other."""
     if address.database in {None, "", ":memory:"}:
         raise LedgerError("A ledger in memory would forget who paid: name a file, as in sqlite:///ledger.db")
     file = Path(address.database or "").expanduser()
+    if not make and not file.exists():
+        raise LedgerError(
+            f"There is no ledger at {address}: alpenglow accounts create NAME --ledger {address} makes one"
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(address.set(database=str(file)))
 

@@ -26,12 +26,13 @@ class Ledger:
         self.books = Books(engine, clock)
 
     @classmethod
-    def open(cls, url: str, clock: Clock = time.time) -> Self:
+    def open(cls, url: str, clock: Clock = time.time, *, make: bool = True) -> Self:
         """The ledger at a SQLAlchemy URL: `sqlite:///path`, or `postgresql://...` where psycopg is installed.
 
-        Makes what is missing: the file, the folder, the tables. Raises LedgerError.
+        Makes what is missing: the file, the folder, the tables. Raises LedgerError, also for a file that is missing
+        where `make` is False.
         """
-        return cls(database.connect(url), clock)
+        return cls(database.connect(url, make=make), clock)
 
     def close(self) -> None:
         """Give the connections back."""
