@@ -14,7 +14,8 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(d)) v. Shapes (B, heads, N, d); `k` and `v` may be longer, or have fewer heads.
 
-    `mask` is boolean, True where a query may look. A query that may look nowhere gets zeros.
+    `mask` is boolean, True where a query may look, or what is added to the scores. A query that may look nowhere gets
+    zeros.
     """
     if mask is None and q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.shape[2] >= MANY:
         return attention_by_heads(q, k, v)
@@ -57,9 +58,13 @@ def attention_in_parts(q: Tensor, k: Tensor, v: Tensor, scores: int) -> Tensor:
     return torch.cat([F.scaled_dot_product_attention(part, k, v, enable_gqa=gqa) for part in q.split(queries, 2)], 2)
 
 
-def attention_in_batches(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The same sum for all heads at once, which holds their scores: the fastest on CPUs where gradients are wanted."""
-    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1) @ v
+def attention_in_batches(q: Tensor, k: Tensor, v: Tensor, added: Tensor | None = None) -> Tensor:
+    """The same sum for all heads at once, which holds their scores: the fastest on CPUs where gradients are wanted.
+
+    `added` is added to the scores.
+    """
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return (scores if added is None else scores + added).softmax(-1) @ v
 
 
 ANY_LENGTH = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]

@@ -181,7 +181,8 @@ def train_flow(
         if each or run.steps_done < stage.plan.steps:
             leaning = np.array([stage.leaning.get(style, 1.0) for _, style in library.drawings])
             deck.focus(focus(flow.to(device), deck, leaning, weights))
-        fit_flow(flow, partial(deck.draw, parts=stage.parts), weights, run, stage.plan, device)
+        draw = partial(deck.draw, parts=stage.parts, sampled=stage.plan.sampled)
+        fit_flow(flow, draw, weights, run, stage.plan, device)
 
 
 def words_of(flow: Flow) -> str:

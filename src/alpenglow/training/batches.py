@@ -20,8 +20,9 @@ from torch import Tensor
 from alpenglow.training.captions import COLOURS
 from alpenglow.training.compose import NOTHING, Composer, Pictures
 from alpenglow.training.drawings import Library
-from alpenglow.training.examples import KINDS, Plan, Sampler
-from alpenglow.training.pictures import PLACES, Picture
+from alpenglow.training.examples import KINDS, SCENIC, Plan, Sampler
+from alpenglow.training.ground import tokens_shown
+from alpenglow.training.pictures import PLACES, TOKEN, Picture
 from alpenglow.training.run import worker_count
 from alpenglow.training.scenes import SCENES, Scene
 from alpenglow.training.wordings import Rewriter
@@ -127,11 +128,13 @@ class Deck:
             if group.kind in weights
         }
 
-    def draw(self, rng: np.random.Generator, budget: int, parts: Sequence[Part]) -> Batch:
-        """A batch that costs about as much as `budget` pictures of 256x256."""
+    def draw(self, rng: np.random.Generator, budget: int, parts: Sequence[Part], *, sampled: bool = False) -> Batch:
+        """A batch that costs about as much as `budget` pictures of 256x256, if plain ground is `sampled` or if not."""
         part = parts[_choose(rng, [part.share for part in parts])]
         width, height = list(part.frames)[_choose(rng, list(part.frames.values()))]
-        plans, references = self._pick(rng, part, rows(budget, width, height), width, height)
+        whole = not sampled or part.kinds.keys() & SCENIC
+        tokens = width * height // TOKEN**2 if whole else tokens_shown(width, height)
+        plans, references = self._pick(rng, part, rows(budget, tokens), width, height)
         side = min(REFERENCE_SIDES[0], width, height)
         if rng.random() < OTHER_SIDE:
             side = REFERENCE_SIDES[rng.integers(len(REFERENCE_SIDES))]
@@ -198,9 +201,9 @@ def on_white(drawings: NDArray[np.int16]) -> Pictures:
     return Pictures(drawings[:, None], np.zeros_like(drawings), np.ones(len(drawings), np.int8))
 
 
-def rows(budget: int, width: int, height: int) -> int:
-    """How many pictures of a size make a step: fewer large ones, each of which teaches more."""
-    return max(1, round(budget * 256 / (width * height) ** 0.5))
+def rows(budget: int, tokens: int) -> int:
+    """How many pictures of so many tokens make a step: fewer large ones, each of which teaches more."""
+    return max(1, round(budget * 256 / TOKEN / tokens**0.5))
 
 
 def draw_plans(

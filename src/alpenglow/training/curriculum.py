@@ -146,6 +146,14 @@ LARGE = [
     for width, height in product(range(512, MAX_SIDE + 1, TOKEN), repeat=2)
     if width * height > 1280 * 768 or max(width, height) > 1280
 ]
+
+
+def large(rest: float, asked_for: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """Frames that are asked for by their weight, and besides all large ones, which share the `rest`."""
+    frames = dict.fromkeys((*LARGE, *asked_for))
+    return {frame: rest / len(LARGE) + asked_for.get(frame, 0.0) for frame in frames}
+
+
 ASKED_FOR = {
     (1920, 1088): 0.1,
     (1088, 1920): 0.09,
@@ -160,7 +168,21 @@ ASKED_FOR = {
 ANY_LARGE = Part(
     0.56,
     {"subject": 0.68, "pair": 0.1, "restyle": 0.08, "recolour": 0.05, "beside": 0.05, "count": 0.04},
-    {frame: 0.6 / len(LARGE) + ASKED_FOR.get(frame, 0.0) for frame in dict.fromkeys((*LARGE, *ASKED_FOR))},
+    large(0.6, ASKED_FOR),
+)
+FARTHEST = ASKED_FOR | {
+    (1920, 1088): 0.07,
+    (1088, 1920): 0.12,
+    (1024, 1536): 0.05,
+    (1920, 1920): 0.1,
+    (1024, 1024): 0.04,
+    (1280, 768): 0.02,
+    (768, 1280): 0.03,
+}
+ANY_LARGE_SAMPLED = replace(
+    ANY_LARGE,
+    kinds={"subject": 0.64, "pair": 0.12, "restyle": 0.12, "recolour": 0.04, "beside": 0.04, "count": 0.04},
+    frames=large(0.5, FARTHEST),
 )
 WIDE_AND_TALL = replace(
     LANDSCAPES, frames={(1920, 1088): 0.3, (1088, 1920): 0.4, (1280, 768): 0.15, (1024, 1024): 0.15}
@@ -188,6 +210,10 @@ EVERY_FRAME_KNOWN = shared(
     *(0.34, 0.04, 0.03, 0.38, 0.07, 0.07, 0.07),
 )
 KNOWN_AGAIN = shared(EVERY_FRAME_KNOWN, 0.24, 0.03, 0.03, 0.5, 0.07, 0.07, 0.06)
+EVERY_FRAME_SAMPLED = shared(
+    (ANY_LARGE_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_BESIDE, SEVERAL, EDITED_TOGETHER, OUTSIDE),
+    *(0.42, 0.05, 0.04, 0.3, 0.06, 0.06, 0.07),
+)
 
 
 CURRICULUM = (

@@ -46,6 +46,9 @@ KINDS: dict[str, float] = {
 }
 """The kinds of example, and how often each is drawn where no stage says otherwise."""
 
+SCENIC = {"scene", "subject at scene", "place"}
+"""The kinds whose pictures show a scene. All others have a ground of one colour."""
+
 STYLE_WEIGHTS: dict[str, float] = {"fluent": 0.34, "noto": 0.2, "twemoji": 0.2, "fxemoji": 0.26}
 """How often a style is drawn. The one that an unstyled caption means comes first."""
 

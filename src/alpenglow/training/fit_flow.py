@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from alpenglow.engine.device import features
 from alpenglow.engine.graphs import capture_on_cuda
-from alpenglow.models.attention import ANY_LENGTH, attention, attention_in_batches, rope
+from alpenglow.models.attention import ANY_LENGTH, Attend, attention, attention_in_batches, rope
 from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_tokens
@@ -27,16 +27,12 @@ from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Batch
 from alpenglow.training.compose import sent
 from alpenglow.training.fit_decoder import learning_rate_shape
-from alpenglow.training.pictures import LARGEST_CELL, TOKEN
+from alpenglow.training.ground import CELL, sample
 from alpenglow.training.replay import Replayed
 from alpenglow.training.run import Average, Run
 
 ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
 """How both the flow and the words are learned."""
-
-
-CELL = (LARGEST_CELL // TOKEN) ** 2
-"""Tokens of the largest cell that a drawing has."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class FlowPlan:
 
     `first_alone` is the share of training steps that take sampling's first step only, with as many times the pictures
     as sampling has steps: what a prompt and its references mean is learned there, soonest. With `words` the text
-    encoder learns too.
+    encoder learns too. With `sampled` a large frame's plain ground is shown in part: see `ground`.
     """
 
     steps: int
@@ -58,6 +54,7 @@ class FlowPlan:
     prompt_dropout: float = 0.08
     averaging: float = 0.998
     words: bool = True
+    sampled: bool = False
     seed: int = 0
 
 
@@ -76,6 +73,7 @@ class Inputs(NamedTuple):
     ids: Tensor  # (B + 1, L), the last row the empty prompt
     mask: Tensor  # (B + 1, L)
     data: Tensor  # (B, N, C)
+    counts: Tensor  # (N,): how many tokens of the frame each stands for; (0,) where it is one
     references: Tensor  # (B, R, C), R = 0 where there are none
     rotary: Tensor  # (2, L + N + R, D/2)
     times: Tensor  # (steps + 1,)
@@ -138,7 +136,7 @@ def fit_flow(
         rng = np.random.default_rng([plan.seed, step])
         steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
         batch = draw(rng, plan.batch * plan.sampling_steps // steps)
-        total_loss += take(inputs_of(flow, batch, rng, steps, plan.prompt_dropout))
+        total_loss += take(inputs_of(flow, batch, rng, steps, plan.prompt_dropout, sampled=plan.sampled))
         counted += 1
         if step % 4 == 0:
             average.update(flow, step)
@@ -151,23 +149,36 @@ def fit_flow(
     flow.requires_grad_()
 
 
-def inputs_of(flow: Flow, batch: Batch, rng: np.random.Generator, steps: int, prompt_dropout: float) -> Inputs:
-    """A batch on the flow's device, with noise to sample it from in `steps`."""
+def inputs_of(
+    flow: Flow, batch: Batch, rng: np.random.Generator, steps: int, prompt_dropout: float, *, sampled: bool = False
+) -> Inputs:
+    """A batch on the flow's device, with noise to sample it from in `steps`; `sampled` as in `FlowPlan`."""
     weight = flow.transformer.img_in.weight
     device = weight.device
-    data = to_tokens(batch.latents).to(device)
+    data, rotary = to_tokens(batch.latents).to(device), sent(rotary_of(flow, batch), device)
+    times, counts = sent(timesteps(data.shape[1], steps), device), torch.empty(0, device=device)
+    if sampled and (shown := sample(batch.latents, rng.random())) is not None:
+        rotary = keep_tokens(rotary, batch.ids.shape[1], data.shape[1], shown.tokens.to(device))
+        data, counts = data[:, shown.tokens], shown.counts.to(device)
     references = [data[:, :0], *(to_tokens(r).to(device) for r in batch.references)]
     chance = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
     return Inputs(
         sent(batch.ids, device),
         sent(batch.mask, device),
         data,
+        counts,
         torch.cat(references, dim=1),
-        sent(rotary_of(flow, batch), device),
-        sent(timesteps(data.shape[1], steps), device),
+        rotary,
+        times,
         torch.randn(data.shape, generator=chance, device=device),
         torch.rand((steps, len(data), 1, 1), generator=chance, device=device) < prompt_dropout,
     )
+
+
+def keep_tokens(rotary: Tensor, num_txt: int, num_img: int, kept: Tensor) -> Tensor:
+    """A rotary table (2, L + N + R, D/2) of some of its N image tokens, those numbered by `kept`."""
+    text, image, references = rotary.split([num_txt, num_img, rotary.shape[1] - num_txt - num_img], dim=1)
+    return torch.cat([text, image[:, kept], references], dim=1)
 
 
 def losses(flow: Flow, given: Inputs, weights: Tensor) -> Tensor:
@@ -179,17 +190,32 @@ def losses(flow: Flow, given: Inputs, weights: Tensor) -> Tensor:
     by the mean over 1920x1920, a thing would count a fourteenth of what it does at 512x512.
     """
     weight = flow.transformer.img_in.weight
-    attend = attention_in_batches if weight.device.type == "cpu" else attention
     prompts = flow.text_encoder(given.ids, given.mask)
     told, untold = prompts[:-1], prompts[-1:]  # (B, L, D), (1, L, D)
     references, x = given.references.to(weight), given.noise
+    options = {"references": references, "attend": counted_attention(given, weight)}
+    counts = given.counts if len(given.counts) else torch.ones_like(x[0, :, 0])
     found = []
     for (t, after), dropped in zip(pairwise(given.times), given.dropped, strict=True):
         txt = torch.where(dropped, untold, told)
-        v = flow.transformer(x.to(weight), txt, t[None], given.rotary, references=references, attend=attend).float()
-        found.append(((v - (x - given.data) / t).square() * weights).mean((1, 2)))
+        v = flow.transformer(x.to(weight), txt, t[None], given.rotary, **options).float()
+        errors = ((v - (x - given.data) / t).square() * weights).mean(2)  # (B, N)
+        found.append(errors @ counts / min(CELL, x.shape[1]))
         x = x + (after - t) * v.detach()
-    return torch.stack(found).mean(0) * max(1.0, given.data.shape[1] / CELL)
+    return torch.stack(found).mean(0)
+
+
+def counted_attention(given: Inputs, weight: Tensor) -> Attend:
+    """Attention in which an image token counts for as many as it stands for; device and dtype are those of `weight`.
+
+    So many equal keys add up to one of them whose scores are higher by their number's logarithm.
+    """
+    attend = attention_in_batches if weight.device.type == "cpu" else attention
+    if not len(given.counts):
+        return attend
+    text, references = given.ids.new_zeros(given.ids.shape[1]), given.ids.new_zeros(given.references.shape[1])
+    scores = torch.cat([text, given.counts.log(), references]).to(weight)[None, None, None]
+    return lambda q, k, v: attend(q, k, v, scores)
 
 
 @torch.no_grad()
