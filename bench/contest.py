@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from alpenglow.catalogue import find
-from alpenglow.engine.cost import count
+from alpenglow.engine.cost import count_flops
 from alpenglow.engine.device import features
 from alpenglow.engine.linears import Int8Linear, OneDNNLinear
 from alpenglow.models.attention import rope
@@ -70,7 +70,7 @@ def flops(config: TransformerConfig, side: int) -> int:
     with torch.device("meta"):
         transformer = Flux2Transformer(config)
     img, txt, t, rotary = (tensor.to("meta") for tensor in inputs(config, side, torch.float32))
-    return count(lambda: transformer(img, txt, t, rotary, modulations=transformer.modulations(t)))
+    return count_flops(lambda: transformer(img, txt, t, rotary, modulations=transformer.modulations(t)))
 
 
 def interleave(contestants: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:

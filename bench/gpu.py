@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from alpenglow.catalogue import Row, find
-from alpenglow.engine.cost import work
+from alpenglow.engine.cost import flops_of
 from alpenglow.engine.device import describe, device_named, wait_for
 from alpenglow.engine.linears import FP8_MAX
 from alpenglow.engine.optimize import choose, optimize
@@ -31,7 +31,7 @@ from alpenglow.models.tokens import image_ids, reference_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.request import GenerationRequest
 from alpenglow.weights import hub
-from alpenglow.weights.convert import LAYOUTS
+from alpenglow.weights.layouts import LAYOUTS
 from alpenglow.weights.networks import Networks
 from alpenglow.weights.pipeline_folder import describe as describe_network
 from alpenglow.weights.tokenizer import Tokenizer
@@ -91,7 +91,7 @@ def case(
     fresh = [seconds(lambda one=one: pipeline.draw(one)) for one in asked[: args.runs]]
     known = [seconds(lambda: pipeline.draw(asked[0])) for _ in range(args.runs)]
     parts = [in_parts(pipeline, one) for one in asked[args.runs :]]
-    flops = work(pipeline.row, (side, side), [(args.reference_side, args.reference_side)] * number)
+    flops = flops_of(pipeline.row, (side, side), [(args.reference_side, args.reference_side)] * number)
     prompt, step, decoding = (statistics.median(part) for part in zip(*parts, strict=True))
     whole, again = statistics.median(fresh), statistics.median(known)
     result = {"prepare": prompt, "step": step, "decode": decoding, "picture": whole, "picture, all known": again}

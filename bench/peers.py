@@ -27,7 +27,7 @@ from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.text_encoder import TextEncoder, TextEncoderConfig
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
-from alpenglow.weights.convert import LAYOUTS
+from alpenglow.weights.layouts import LAYOUTS
 from alpenglow.weights.pipeline_folder import describe
 from contest import flops, gemm_peaks, geometry, inputs, interleave, machine, medians, random_transformer
 from reporting import finish

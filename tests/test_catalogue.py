@@ -63,7 +63,7 @@ def test_distilled_rows_take_four_steps_and_one_pass(row: Row) -> None:
 
 
 def test_grid_is_16_pixels_and_the_demo_s_64() -> None:
-    assert {row.name: row.grid for row in ROWS if row.grid != 16} == {"demo": 64}
+    assert {row.name: row.pixels_per_token for row in ROWS if row.pixels_per_token != 16} == {"demo": 64}
 
 
 def test_only_kv_keeps_keys_and_values() -> None:

@@ -49,9 +49,9 @@ class Row:
     kv: bool = False
 
     @property
-    def grid(self) -> int:
+    def pixels_per_token(self) -> int:
         """Pixels a side that one image token covers; sizes are generated in multiples of it."""
-        return self.architecture.autoencoder.grid
+        return self.architecture.autoencoder.pixels_per_token
 
     def card(self, answered_by: str | None = None) -> ModelCard:
         """The row as the API lists it. `answered_by` names another row whose weights stand in for it."""

@@ -4,12 +4,14 @@ Knows nothing of HTTP, of files and of torch: pictures are uint8 arrays.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from alpenglow.errors import UnknownModel
 
 RGB = NDArray[np.uint8]
 """A picture: shape (height, width, 3), uint8, sRGB."""
@@ -135,6 +137,14 @@ class ModelCard:
     def names(self) -> tuple[str, ...]:
         """All that it may be called."""
         return self.row, self.api_name, self.path, self.short
+
+
+def find_card(cards: Iterable[ModelCard], name: str) -> ModelCard:
+    """The card that has that name among its `names`. Raises UnknownModel."""
+    for card in cards:
+        if name in card.names:
+            return card
+    raise UnknownModel(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A pipeline whose networks are a line of arithmetic: what the loop does can be counted, and pictures compared.
 
-It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, batch_key, tokens, cost, check_device,
+It keeps the contract of `engine/pipeline.py`: prepare, advance, preview, decode, batch_key, tokens, work, check_device,
 warm_up.
 """
 
@@ -63,7 +63,7 @@ class ArithmeticPipeline:
     def batch_key(self, request: GenerationRequest) -> tuple[int, int]:
         return request.height, request.width
 
-    def cost(self, request: GenerationRequest) -> int:
+    def work(self, request: GenerationRequest) -> int:
         return self.tokens(request) * STEPS
 
     def prepare(self, request: GenerationRequest) -> ArithmeticSample:

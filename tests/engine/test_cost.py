@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from alpenglow.catalogue import find
-from alpenglow.engine.cost import memory, work
+from alpenglow.engine.cost import flops_of, footprint
 from alpenglow.engine.linears import Fp8Linear, Int8Linear, WidenedLinear
 from alpenglow.engine.optimize import OptimizationPlan, optimize
 from alpenglow.engine.survey import predict, survey
@@ -35,7 +35,7 @@ def test_bytes_are_those_of_loaded_networks(plan) -> None:
     assert files is not None
     made = load_networks(row.architecture, files, plan.read_as, autoencoder_dtype=plan.autoencoder_dtype)
     made = optimize(made, plan, CPU)
-    predicted = memory(row, plan, (512, 512))
+    predicted = footprint(row, plan, (512, 512))
     for name in ("transformer", "text_encoder", "autoencoder"):
         assert getattr(predicted, name) == pytest.approx(held(getattr(made, name)), rel=0.06), name
 
@@ -52,15 +52,15 @@ def test_operations_of_a_step_by_the_formula() -> None:
     blocks = 2 * tokens * 13 * h * h * depth
     attention = 4 * tokens * tokens * h * depth
     around = 2 * h * (2 * 64 * 64 * 128 + 512 * c.context_dim)
-    assert work(row, (1024, 1024)).step == pytest.approx(blocks + attention + around, rel=0.001)
+    assert flops_of(row, (1024, 1024)).step == pytest.approx(blocks + attention + around, rel=0.001)
 
 
 def test_references_and_depth_are_counted() -> None:
     row = find("demo")
-    plain, edit = work(row, (512, 512)), work(row, (512, 512), [(256, 256)] * 2)
+    plain, edit = flops_of(row, (512, 512)), flops_of(row, (512, 512), [(256, 256)] * 2)
     assert plain.references == 0 < edit.references
     assert edit.step > plain.step
-    assert work(replace(row, steps=8), (512, 512)).total > plain.total
+    assert flops_of(replace(row, steps=8), (512, 512)).total > plain.total
     assert plain.total == plain.text_encoder + 4 * plain.step + plain.decode
 
 
@@ -92,18 +92,18 @@ class Alive(TorchDispatchMode):
 
 def test_what_is_offloaded_takes_less() -> None:
     bf16 = OptimizationPlan("bf16", torch.bfloat16, torch.bfloat16)
-    nine, four = (memory(find(name), bf16, (1024, 1024)) for name in ("klein-9b", "klein-4b"))
+    nine, four = (footprint(find(name), bf16, (1024, 1024)) for name in ("klein-9b", "klein-4b"))
     assert nine.on_device("none") > 30e9
     assert nine.on_device("text_encoder") < 22e9
     assert four.on_device("blocks") < 8e9
     int8 = OptimizationPlan("int8", torch.bfloat16, torch.bfloat16, Int8Linear)
-    assert memory(find("klein-9b"), int8, (1024, 1024)).on_device("none") < 20e9
+    assert footprint(find("klein-9b"), int8, (1024, 1024)).on_device("none") < 20e9
 
 
 def test_on_a_cpu_what_is_large_stays_as_the_checkpoint_has_it() -> None:
     plain = OptimizationPlan("exact", torch.float32, torch.float32)
     wide = OptimizationPlan("exact", torch.float32, torch.float32, WidenedLinear)
-    whole, half = (memory(find("klein-4b"), plan, (1024, 1024)).on_device("none") for plan in (plain, wide))
+    whole, half = (footprint(find("klein-4b"), plan, (1024, 1024)).on_device("none") for plan in (plain, wide))
     assert whole > 29e9
     assert half < 19.5e9
 
@@ -116,7 +116,7 @@ def test_decoding_is_counted_at_its_widest() -> None:
         latents = torch.empty(1, row.architecture.transformer.in_channels, 32, 32, dtype=torch.bfloat16)
     with torch.inference_mode(), Alive() as alive:
         autoencoder.decode(latents)
-    assert memory(row, bf16, (512, 512)).activations == pytest.approx(alive.most, rel=0.1)
+    assert footprint(row, bf16, (512, 512)).activations == pytest.approx(alive.most, rel=0.1)
 
 
 def test_a_survey_of_this_machine() -> None:

@@ -114,7 +114,10 @@ class TestAgainstDiffusers:
 
     @pytest.mark.parametrize(("height", "width"), [(256, 256), (320, 1920)])
     def test_noise(self, theirs, height, width) -> None:
-        channels, grid = SMALL.autoencoder.token_channels, (height // ROW.grid, width // ROW.grid)
+        channels, grid = (
+            SMALL.autoencoder.token_channels,
+            (height // ROW.pixels_per_token, width // ROW.pixels_per_token),
+        )
         generator = torch.Generator("cpu").manual_seed(7)
         noise, _ = theirs.prepare_latents(1, channels // 4, height, width, torch.float32, "cpu", generator)
         assert torch.equal(to_tokens(draw_noise(7, channels, *grid)), noise)
@@ -324,10 +327,10 @@ class TestPictures:
 def test_cost_is_tokens_times_forwards(pipeline: Pipeline, row: Row, guidance: float | None, forwards: int) -> None:
     priced = Pipeline(row, pipeline.networks)
     text = SMALL.max_text_tokens
-    assert priced.cost(ask(width=300, height=256, guidance=guidance)) == (text + 5 * 4) * forwards
+    assert priced.work(ask(width=300, height=256, guidance=guidance)) == (text + 5 * 4) * forwards
     with_references = ask(references=REFERENCES, guidance=guidance)
     tokens = text + 4 * 4 + (4 * 5 + 1 * 2 + 3 * 2 + 2 * 1)
-    assert priced.cost(with_references) == tokens * forwards
+    assert priced.work(with_references) == tokens * forwards
     assert pipeline.tokens(with_references) == tokens
 
 

@@ -24,8 +24,8 @@ class Sample:
         return self.step == self.steps
 
 
-def job(shape="square", cost=400, tokens=100, sample=None):
-    return Job(GenerationRequest("demo", "a dog"), None, shape, tokens, cost, sample=sample)
+def job(shape="square", work=400, tokens=100, sample=None):
+    return Job(GenerationRequest("demo", "a dog"), None, shape, tokens, work, sample=sample)
 
 
 def prepared(shape="square", **more):
@@ -105,7 +105,7 @@ def test_too_many_jobs_are_turned_away_and_nothing_changes():
 
 
 def test_too_much_predicted_work_is_turned_away_until_some_leaves():
-    first, second = job(cost=600), job(cost=600)
+    first, second = job(work=600), job(work=600)
     queue = scheduler(first, max_seconds=10)
     queue.observe(100, 1.0)
     with pytest.raises(Overloaded):
@@ -116,11 +116,11 @@ def test_too_much_predicted_work_is_turned_away_until_some_leaves():
 
 
 def test_work_that_is_done_is_not_counted():
-    half = job(cost=800, sample=Sample(steps=4, step=2))
+    half = job(work=800, sample=Sample(steps=4, step=2))
     queue = scheduler(half, max_seconds=10)
     queue.observe(100, 1.0)
     assert queue.work == 400
-    queue.add(job(cost=600))
+    queue.add(job(work=600))
 
 
 def test_the_pace_of_late_predicts_seconds():
@@ -132,27 +132,27 @@ def test_the_pace_of_late_predicts_seconds():
     for _ in range(50):
         queue.observe(100, 2.0)
     assert queue.seconds(1000) == pytest.approx(20, rel=0.02)
-    queue.add(job(cost=400))
+    queue.add(job(work=400))
     with pytest.raises(Overloaded):
-        queue.add(job(cost=400))
-    queue.add(job(cost=50))
+        queue.add(job(work=400))
+    queue.add(job(work=50))
 
 
 def test_one_job_is_welcome_whatever_its_size():
-    giant, queue = job(cost=10**9), scheduler(max_seconds=1)
+    giant, queue = job(work=10**9), scheduler(max_seconds=1)
     queue.observe(100, 1.0)
     queue.add(giant)
     assert list(queue) == [giant]
 
 
 def test_removing_twice_frees_the_work_once():
-    gone, stays = job(cost=500), job(cost=500)
+    gone, stays = job(work=500), job(work=500)
     queue = scheduler(gone, stays, max_seconds=10)
     queue.observe(100, 1.0)
     queue.remove(gone.future)
     queue.remove(gone.future)
     with pytest.raises(Overloaded):
-        queue.add(job(cost=501))
+        queue.add(job(work=501))
 
 
 def answered(budget, callers=3, hours=4, timeout=600.0):
@@ -165,7 +165,7 @@ def answered(budget, callers=3, hours=4, timeout=600.0):
         for at in [at for at in idle if at <= now]:
             idle.remove(at)
             try:
-                queue.add(newcomer := job(cost=4 * 768, tokens=768))
+                queue.add(newcomer := job(work=4 * 768, tokens=768))
                 asked[newcomer] = now
             except Overloaded:
                 idle.append(now + 10)
@@ -213,7 +213,7 @@ def test_nobody_starves(arrivals, budget, window):
         while len(jobs) < len(arrivals) and arrivals[len(jobs)][3] <= tick:
             shape, tokens, steps, _, cancelled_at = arrivals[len(jobs)]
             ahead = sum(jobs[other][0].steps - jobs[other][0].step for other in queue)
-            newcomer = job(shape, cost=tokens * steps, tokens=tokens)
+            newcomer = job(shape, work=tokens * steps, tokens=tokens)
             queue.add(newcomer)
             jobs[newcomer] = (Sample(steps), cancelled_at)
             deadline[newcomer] = tick + ahead + steps

@@ -69,7 +69,7 @@ def encoded(pair: Pair) -> tuple[Tensor, Tensor]:
     """Normalised latents of two pictures, theirs as their pipeline makes them."""
     ours, theirs = pair
     pipeline = Flux2KleinPipeline(scheduler=None, vae=theirs, text_encoder=None, tokenizer=None, transformer=None)
-    side = ours.config.grid
+    side = ours.config.pixels_per_token
     assert side == 2 * pipeline.vae_scale_factor
     images = normal(2, 3, GRID[0] * side, GRID[1] * side).clamp(-1, 1).to(theirs.dtype)
     return ours.encode(images), pipeline._encode_vae_image(images, generator=torch.Generator())

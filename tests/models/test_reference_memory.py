@@ -80,7 +80,7 @@ def test_the_memory_is_not_the_ordinary_path(pair: Pair, references: list[Tensor
 def test_blocks_are_not_compiled_anew_for_each_place_in_a_memory() -> None:
     network = Flux2Transformer(replace(CONFIG, num_double_blocks=5, num_single_blocks=5)).eval()
     counter = CompileCounter()
-    for block in (*network.double_blocks, *network.single_blocks):
+    for block in network.blocks:
         block.compile(dynamic=True, backend=counter)
     for side in (3, 5):
         memory = record(network, [normal(1, CONFIG.in_channels, side, side)])

@@ -326,7 +326,7 @@ def test_a_figure_stands_in_its_scene_moved_by_whole_tokens(library, width, heig
 
 
 def test_drawings_keep_to_the_demos_tokens_and_to_the_largest_reference():
-    assert find("demo").grid == TOKEN
+    assert find("demo").pixels_per_token == TOKEN
     assert REFERENCE_SIDE == LARGEST_CELL
 
 

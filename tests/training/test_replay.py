@@ -6,7 +6,7 @@ import torch
 
 from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.training.batches import Batch
-from alpenglow.training.fit_flow import Learner, inputs_of
+from alpenglow.training.fit_flow import FlowLearner, inputs_of
 from alpenglow.training.replay import Replayed
 
 CHANNELS, LENGTH = 4, 6
@@ -52,16 +52,16 @@ def test_recorded_training_steps_learn_what_others_do(small_flow):
 
     def curve(recorded):
         torch.manual_seed(0)
-        learner = Learner(small_flow(CHANNELS), torch.ones(CHANNELS), "cuda")
+        learner = FlowLearner(small_flow(CHANNELS), torch.ones(CHANNELS), 2e-3, "cuda")
         take = Replayed(learner, capture_on_cuda(warm_ups=0)) if recorded else learner
         found = []
         for turn in range(24):
             rows, side, references, steps = shapes[turn % 3]
             rng = np.random.default_rng(turn)
-            learner.rate.fill_(2e-3 * (turn + 1) / 24)
-            given = inputs_of(learner.flow, batch(rng, rows, side, references), rng, steps, 0.1)
+            learner.at((turn + 1) / 24)
+            given = inputs_of(learner.module, batch(rng, rows, side, references), rng, steps, 0.1)
             found.append(take(given).item())
-        return np.array(found), torch.cat([p.detach().flatten() for p in learner.flow.parameters()])
+        return np.array(found), torch.cat([p.detach().flatten() for p in learner.module.parameters()])
 
     (plain, before), (replayed, after) = curve(recorded=False), curve(recorded=True)
     assert not np.allclose(plain[:3], plain[-3:], rtol=0.01)  # it moved

@@ -243,7 +243,7 @@ def test_probes_are_where_pictures_have_tokens(small_flow):
     again = probes_of(transformer, np.random.default_rng(0), 3, 32)
     assert torch.equal(found[0].noise, again.noise)
     assert all(torch.equal(one.noise[0], one.noise[-1]) for one in found), "captions differ by what they say alone"
-    assert {side * find("demo").grid for side in FRAMES} == {256, 512, 1024}
+    assert {side * find("demo").pixels_per_token for side in FRAMES} == {256, 512, 1024}
     assert not torch.equal(found[0].rotary[:, 32:], found[1].rotary[:, 32:])
 
 

@@ -13,7 +13,7 @@ from alpenglow.errors import WeightsError
 from alpenglow.models.stored_fp8 import StoredFp8Linear
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
 from alpenglow.weights.checkpoint import load, save
-from alpenglow.weights.convert import LAYOUTS
+from alpenglow.weights.layouts import LAYOUTS
 
 NETWORKS = ("transformer", "autoencoder", "text_encoder")
 

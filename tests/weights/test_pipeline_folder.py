@@ -18,8 +18,8 @@ from alpenglow.models.autoencoder import AutoEncoder
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.weights.checkpoint import SHARD_BYTES
-from alpenglow.weights.convert import LAYOUTS
 from alpenglow.weights.hub import Files
+from alpenglow.weights.layouts import LAYOUTS
 from alpenglow.weights.networks import Architecture, Networks, load_networks
 from alpenglow.weights.pipeline_folder import check_config, save_pipeline
 

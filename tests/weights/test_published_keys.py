@@ -15,7 +15,7 @@ from alpenglow.catalogue import find as find_row
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer
-from alpenglow.weights.convert import LAYOUTS, Layout
+from alpenglow.weights.layouts import LAYOUTS, Layout
 
 KEYS = Path(__file__).parent.parent / "data" / "keys"
 PUBLISHED = [row for row in ROWS if row.published is not None]

@@ -19,7 +19,6 @@ from alpenglow.api import (
     listing,
     openai_images,
     pages,
-    runner,
     stream,
     usage,
     workers_ai,
@@ -29,7 +28,7 @@ from alpenglow.api.forms import RunReader
 from alpenglow.api.metering import NEURONS, Meter, Metered
 from alpenglow.api.openai_forms import ImagesReader
 from alpenglow.api.references import ReferenceReader
-from alpenglow.api.runner import Runner
+from alpenglow.api.runner import SEED, TIMING, WEIGHTS, Runner
 from alpenglow.errors import AlpenglowError
 from alpenglow.ledger.ledger import Ledger
 from alpenglow.request import EngineClient
@@ -66,14 +65,14 @@ def create_app(
     pages.mount(app, client, settings)
     authenticate = authenticator(settings, ledger)
     meter = Meter(client, settings, ledger)
-    engine = Runner(client, settings, meter)
+    runner = Runner(client, settings, meter)
     references = ReferenceReader(settings.max_reference_pixels, scale_down=not settings.strict)
     reader = RunReader(settings, references)
-    app.include_router(workers_ai.routes(reader, engine, authenticate))
-    app.include_router(stream.routes(reader, engine, meter, authenticate))
-    app.include_router(binding.routes(reader, engine, authenticate))
+    app.include_router(workers_ai.routes(reader, runner, authenticate))
+    app.include_router(stream.routes(reader, runner, meter, authenticate))
+    app.include_router(binding.routes(reader, runner, authenticate))
     images = ImagesReader(settings, references)
-    app.include_router(openai_images.routes(client, settings, images, engine, authenticate))
+    app.include_router(openai_images.routes(client, settings, images, runner, authenticate))
     app.include_router(listing.routes(client, settings, authenticate))
     app.include_router(identity.routes(authenticate))
     if ledger is not None:
@@ -86,6 +85,6 @@ def create_app(
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],  # SDKs send a dozen of their own
-            expose_headers=[*envelope.REQUEST_IDS, NEURONS, runner.WEIGHTS, runner.SEED, runner.TIMING],
+            expose_headers=[*envelope.REQUEST_IDS, NEURONS, WEIGHTS, SEED, TIMING],
         )
     return app

@@ -26,7 +26,7 @@ def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> API
     # The voice comes first: a refusal by the authenticator is to be told in it as well.
     router = APIRouter(dependencies=[Depends(_speak), Depends(authenticate)], tags=["binding"])
 
-    async def read(request: Request, header: str) -> Run:
+    async def read(request: Request, header: str) -> tuple[Run]:
         model = header.rpartition(":")[2]
         if not model:
             raise IncompleteRequest(MODEL)
@@ -42,7 +42,7 @@ def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> API
     async def run(request: Request, model: Annotated[str, Header(alias=MODEL)] = "") -> Response:
         """What `env.AI.run` calls: a form as it is, or inputs and options as JSON; a bare `{"image"}` comes back."""
         envelope.begin(request)
-        picture = await runner.run(request, read(request, model))
+        (picture,) = await runner.run(request, read(request, model))
         second_catalogue = is_proxied(picture.asked.generation.model)
         result = proxied.completed(picture) if second_catalogue else {"image": picture.base64}
         return envelope.bare(request, result, picture.headers)

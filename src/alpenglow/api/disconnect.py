@@ -15,7 +15,7 @@ async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) ->
 
     Call it after the whole body was read: any message but `http.disconnect` is thrown away. Raises ClientDisconnect.
     """
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(disconnected(receive))
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -27,6 +27,7 @@ async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) ->
         await asyncio.gather(working, watching, return_exceptions=True)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Returns once the caller is gone; any other message is thrown away."""
     while (await receive())["type"] != "http.disconnect":
         pass

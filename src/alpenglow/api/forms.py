@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from alpenglow.api.body import BodyLimits, Fields, read_fields
 from alpenglow.api.references import ReferenceReader
-from alpenglow.api.wording import checked, mismatch
+from alpenglow.api.validation import checked, mismatch
 from alpenglow.errors import BadRequest, InvalidImageType, InvalidInput, LoraUnsupported
 from alpenglow.imaging import QUALITY, ImageFormat
 from alpenglow.request import (
@@ -78,18 +78,6 @@ class RunInput(BaseModel):
         return self.input_image_0, self.input_image_1, self.input_image_2, self.input_image_3
 
 
-class SearchInput(BaseModel):
-    """The query of `models/search`. What else clients send (`hide_experimental`, ...) is ignored: nothing is hidden."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    search: str = ""
-    task: str = ""
-    author: str = ""
-    page: Annotated[int, Field(ge=1)] = 1
-    per_page: Annotated[int, Field(ge=1, le=1000)] = 50
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
     """What the caller asked for. `notes` are sentences for the caller on what was done other than asked.
@@ -124,8 +112,8 @@ class RunReader:
         """The body of `request`, whichever form it has. Raises InvalidInput, RequestTooLarge and ClientDisconnect."""
         return await read_fields(request.headers, request.stream(), self._limits, sniff=not self._strict)
 
-    async def run(self, model: str, *sources: Fields) -> Run:
-        """The run, for `model` as written, that the fields of all `sources` describe; the later source wins.
+    async def run(self, model: str, *sources: Fields) -> tuple[Run]:
+        """The one run, for `model` as written, that the fields of all `sources` describe; the later source wins.
 
         Raises BadRequest.
         """
@@ -149,7 +137,7 @@ class RunReader:
             references=references,
         )
         notes = (*_size_notes(run, generation), *_ignored_images(fields), *notes)
-        return Run(generation, run.output_format, notes, run.rejectIfBusy)
+        return (Run(generation, run.output_format, notes, run.rejectIfBusy),)
 
 
 def is_proxied(model: str) -> bool:

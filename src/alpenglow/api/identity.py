@@ -5,21 +5,19 @@ enough to be let in is active.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
-from alpenglow.api.forms import SearchInput
-from alpenglow.api.listing import page
+from alpenglow.api.listing import Wanted, page
+from alpenglow.api.schemas import in_account
 
 LOCAL_ACCOUNT = "a19e091000000000000000000000cafe"
 """The id of the one account where there is no ledger. 32 hexadecimal digits, as some clients check."""
 
 NO_EMAIL = "nobody@alpenglow.invalid"
 ACTIVE = ("This API Token is valid and active",)
-Wanted = Annotated[SearchInput, Query()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +34,9 @@ def routes(authenticate: Authenticate) -> APIRouter:
     router = APIRouter(prefix="/client/v4", dependencies=[Depends(authenticate)], tags=["identity"])
 
     @router.get("/user/tokens/verify")
+    @router.get("/accounts/{account}/tokens/verify", dependencies=[Depends(in_account)])
     async def verify(request: Request) -> Response:
-        """Whether the token is valid."""
-        return envelope.success(request, {"id": _identity(request).id, "status": "active"}, notes=ACTIVE)
-
-    @router.get("/accounts/{account}/tokens/verify")
-    async def verify_for_account(request: Request, account: str) -> Response:  # noqa: ARG001 - authenticate reads it
-        """Whether the token is valid for this account."""
+        """Whether the token is valid, and for this account if one is named."""
         return envelope.success(request, {"id": _identity(request).id, "status": "active"}, notes=ACTIVE)
 
     @router.get("/user")

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
-from alpenglow.api.cards import find
-from alpenglow.api.forms import SearchInput
 from alpenglow.api.schemas import OUTPUT, in_account, input_schema
 from alpenglow.errors import UnknownModel
-from alpenglow.request import EngineClient, ModelCard
+from alpenglow.request import EngineClient, ModelCard, find_card
 from alpenglow.settings import Settings
 
 TASK = {
@@ -26,6 +25,19 @@ TASK = {
 
 NOTHING = ("/finetunes", "/finetunes/public", "/tomarkdown/supported")
 """Lists that are empty here."""
+
+
+class SearchInput(BaseModel):
+    """The query of `models/search`. What else clients send (`hide_experimental`, ...) is ignored: nothing is hidden."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    search: str = ""
+    task: str = ""
+    author: str = ""
+    page: Annotated[int, Field(ge=1)] = 1
+    per_page: Annotated[int, Field(ge=1, le=1000)] = 50
+
 
 Wanted = Annotated[SearchInput, Query()]
 
@@ -44,7 +56,7 @@ def routes(client: EngineClient, settings: Settings, authenticate: Authenticate)
     @rest.get("/models/schema")
     async def schema(request: Request, model: str) -> Response:
         """The fields of a model, as JSON Schema."""
-        find(client.models(), model)
+        find_card(client.models(), model)
         return envelope.success(request, {"input": input_schema(strict=settings.strict), "output": OUTPUT})
 
     @rest.get("/tasks/search")

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alpenglow.api.cards import find
+from alpenglow.api.disconnect import disconnected
 from alpenglow.api.tariff import neurons, price
 from alpenglow.errors import LedgerError
 from alpenglow.ledger.books import Order, Reservation
 from alpenglow.ledger.ledger import Ledger
-from alpenglow.request import EngineClient, GenerationRequest
+from alpenglow.request import EngineClient, GenerationRequest, find_card
 from alpenglow.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Meter:
 
         `Metered` settles or voids it. Raises UnknownModel, AllocationSpent, RateLimited.
         """
-        cards = [find(self._client.models(), one.model) for one in asked]
+        cards = [find_card(self._client.models(), one.model) for one in asked]
         amount = sum(price(card.row, one) for card, one in zip(cards, asked, strict=True))
         request.state.charge = charge = Charge(amount, self._ledger)
         if self._ledger is None:
@@ -183,7 +183,7 @@ class _Delivery:
 
     async def _end(self, charge: Charge, body: bytes) -> None:
         """All but the last bytes; settle; the last bytes. A caller who is gone by then pays nothing."""
-        leaving = asyncio.ensure_future(self._left())
+        leaving = asyncio.ensure_future(disconnected(self.receive))
         try:
             async with asyncio.timeout(self.seconds):
                 await self.forward(_body(body[:-HELD_BACK], more=True))
@@ -199,10 +199,6 @@ class _Delivery:
             logger.exception("an answer was broken off before its end, and is not billed")
         finally:
             leaving.cancel()
-
-    async def _left(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
 
 
 def _body(data: bytes, *, more: bool) -> Message:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from alpenglow.api.body import BodyLimits, read_fields
 from alpenglow.api.forms import Run, Side
 from alpenglow.api.references import ReferenceReader
-from alpenglow.api.wording import checked
+from alpenglow.api.validation import checked
 from alpenglow.imaging import QUALITY, ImageFormat
 from alpenglow.request import (
     MAX_GUIDANCE,

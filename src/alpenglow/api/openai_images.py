@@ -14,12 +14,11 @@ from pydantic import BaseModel
 
 from alpenglow.api import envelope
 from alpenglow.api.auth import Authenticate
-from alpenglow.api.cards import find
 from alpenglow.api.openai_forms import EditInput, GenerateInput, ImagesReader
 from alpenglow.api.runner import Picture, Runner
 from alpenglow.api.schemas import form_or_json
 from alpenglow.imaging import ImageFormat
-from alpenglow.request import EngineClient, ModelCard
+from alpenglow.request import EngineClient, ModelCard, find_card
 from alpenglow.settings import Settings
 
 OPENAIS_OWN = re.compile(r"dall-e-|gpt-image-|chatgpt-image-")
@@ -34,19 +33,19 @@ def routes(
 
     def model(name: str | None) -> str:
         ours = settings.models[0] if name is None or OPENAIS_OWN.match(name) else name
-        return find(client.models(), ours).api_name
+        return find_card(client.models(), ours).api_name
 
     @router.post("/images/generations", response_model=Images, openapi_extra=form_or_json(GenerateInput))
     async def generate(request: Request) -> Response:
         """Make pictures from words."""
         envelope.begin(request)
-        return _answer(request, await runner.run_all(request, reader.generate(request, model)))
+        return _answer(request, await runner.run(request, reader.generate(request, model)))
 
     @router.post("/images/edits", response_model=Images, openapi_extra=form_or_json(EditInput))
     async def edit(request: Request) -> Response:
         """Make pictures from words and one to four pictures, which the prompt calls image 0, image 1, ..."""
         envelope.begin(request)
-        return _answer(request, await runner.run_all(request, reader.edit(request, model)))
+        return _answer(request, await runner.run(request, reader.edit(request, model)))
 
     @router.get("/models", response_model=Models)
     async def models(request: Request) -> Response:
@@ -57,7 +56,7 @@ def routes(
     @router.get("/models/{name:path}", response_model=Model)
     async def one_model(request: Request, name: str) -> Response:
         """A model by any of its names."""
-        return envelope.bare(request, _listed(find(client.models(), name)).model_dump(), {})
+        return envelope.bare(request, _listed(find_card(client.models(), name)).model_dump(), {})
 
     return router
 

@@ -16,10 +16,9 @@ from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup, escape
 
 from alpenglow.api import envelope, tariff
-from alpenglow.api.cards import find
 from alpenglow.api.forms import RunInput
 from alpenglow.api.schemas import plain
-from alpenglow.request import EngineClient
+from alpenglow.request import EngineClient, find_card
 from alpenglow.settings import Settings
 
 ROOT = Path(__file__).parents[1] / "playground"
@@ -53,7 +52,7 @@ def routes(client: EngineClient, settings: Settings) -> APIRouter:
 
     @page("/models/{name:path}")
     async def model(name: str, request: Request) -> HTMLResponse:
-        card = find(client.models(), name)
+        card = find_card(client.models(), name)
         return pages.page(
             "model",
             here="/models",
@@ -74,8 +73,8 @@ def routes(client: EngineClient, settings: Settings) -> APIRouter:
         return pages.page("reference", here="/docs", info=document["info"], groups=_groups(document))
 
     @router.get("/price/{name:path}")
-    async def price(request: Request, name: str, asked: Annotated[tariff.Asked, Query()]) -> Response:
-        row = find(client.models(), name).row
+    async def price(request: Request, name: str, asked: Annotated[tariff.PriceInput, Query()]) -> Response:
+        row = find_card(client.models(), name).row
         return envelope.success(request, tariff.quote(row, asked))
 
     return router

@@ -5,7 +5,6 @@ import base64
 import binascii
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from alpenglow.allocator import give_back_what_is_free
 from alpenglow.errors import InvalidImage, InvalidInput, RequestTooLarge
@@ -34,37 +33,36 @@ class ReferenceReader:
 
         Raises InvalidImage, InvalidInput and RequestTooLarge, which name the picture.
         """
-        read = partial(_read, sent, self._max_pixels, scale_down=self._scale_down)
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, read)
+        if not sent:
+            return (), ()  # no place among those who wait for a decoder
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._read, sent)
 
-
-def _read(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
-    if not sent:
-        return (), ()
-    try:
-        return _fitted(sent, max_pixels, scale_down=scale_down)
-    finally:
-        give_back_what_is_free()
-
-
-def _fitted(sent: Mapping[str, bytes], max_pixels: int, *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
-    references, notes = [], []
-    for name, data in sent.items():
+    def _read(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
         try:
-            picture = read_reference(_image_bytes(data), max_pixels)
-        except (InvalidImage, RequestTooLarge) as error:
-            raise type(error)(f"'/{name}': {error}") from error
-        fitted = fit_within(picture)
-        if fitted is not picture:
-            height, width = picture.shape[:2]
-            if not scale_down:
-                raise InvalidInput(f"'/{name}' must be <= {REFERENCE_SIDE}x{REFERENCE_SIDE}, and is {width}x{height}")
-            notes.append(
-                f"{name} was scaled down from {width} x {height} to {fitted.shape[1]} x {fitted.shape[0]} "
-                f"to fit {REFERENCE_SIDE} x {REFERENCE_SIDE}"
-            )
-        references.append(fitted)
-    return tuple(references), tuple(notes)
+            return self._fitted(sent)
+        finally:
+            give_back_what_is_free()
+
+    def _fitted(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+        references, notes = [], []
+        for name, data in sent.items():
+            try:
+                picture = read_reference(_image_bytes(data), self._max_pixels)
+            except (InvalidImage, RequestTooLarge) as error:
+                raise type(error)(f"'/{name}': {error}") from error
+            fitted = fit_within(picture)
+            if fitted is not picture:
+                height, width = picture.shape[:2]
+                if not self._scale_down:
+                    raise InvalidInput(
+                        f"'/{name}' must be <= {REFERENCE_SIDE}x{REFERENCE_SIDE}, and is {width}x{height}"
+                    )
+                notes.append(
+                    f"{name} was scaled down from {width} x {height} to {fitted.shape[1]} x {fitted.shape[0]} "
+                    f"to fit {REFERENCE_SIDE} x {REFERENCE_SIDE}"
+                )
+            references.append(fitted)
+        return tuple(references), tuple(notes)
 
 
 def _image_bytes(sent: bytes) -> bytes:

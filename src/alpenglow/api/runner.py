@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from alpenglow.api.cards import find
 from alpenglow.api.disconnect import unless_disconnected
 from alpenglow.api.forms import Run
 from alpenglow.api.metering import Meter
 from alpenglow.errors import Overloaded, RequestTimeout
 from alpenglow.imaging import MEDIA_TYPES, Provenance, encode
-from alpenglow.request import EngineClient, GenerationResult, OnProgress
+from alpenglow.request import EngineClient, GenerationResult, OnProgress, find_card
 from alpenglow.settings import Settings
 
 T = TypeVar("T")
@@ -84,22 +83,15 @@ class Runner:
 
     def expect(self, model: str) -> None:
         """Raises UnknownModel unless there is one of that name. Asked first: fields are to be judged by their model."""
-        find(self._client.models(), model)
+        find_card(self._client.models(), model)
 
-    async def run(self, request: Request, reading: Coroutine[Any, Any, Run]) -> Picture:
-        """The picture that `reading`, which consumes the whole body of `request`, finds to be asked for.
+    async def run(self, request: Request, reading: Coroutine[Any, Any, Sequence[Run]]) -> tuple[Picture, ...]:
+        """The pictures that `reading`, which consumes the whole body of `request`, finds to be asked for, made side by
+        side: all of them, or the first error.
 
         Raises what `reading` and the engine raise, Overloaded at once if the caller rather leaves than waits,
         RequestTimeout, and ClientDisconnect once the caller is gone; the work is then cancelled.
         """
-
-        async def read_one() -> tuple[Run]:
-            return (await reading,)
-
-        return (await self.run_all(request, read_one()))[0]
-
-    async def run_all(self, request: Request, reading: Coroutine[Any, Any, Sequence[Run]]) -> tuple[Picture, ...]:
-        """Like `run` for several pictures, made side by side: all of them, or the first error."""
         deadline = self.deadline()
         asked = await self.accept(request, reading, deadline)
         return await self._until(deadline, unless_disconnected(request.receive, self._make_all(asked)))
@@ -111,7 +103,7 @@ class Runner:
     async def accept(
         self, request: Request, reading: Coroutine[Any, Any, Sequence[Run]], deadline: float
     ) -> Sequence[Run]:
-        """What is asked for, its price reserved: the first half of `run_all`, with the same errors."""
+        """What is asked for, its price reserved: the first half of `run`, with the same errors."""
 
         async def accepted() -> Sequence[Run]:
             asked = await reading

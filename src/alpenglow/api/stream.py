@@ -58,7 +58,7 @@ def routes(reader: RunReader, runner: Runner, meter: Meter, authenticate: Authen
         async def read() -> tuple[Run]:
             runner.expect(model)
             fields = await reader.fields(request)
-            return (await reader.run(model, query(request), inner(fields, "options"), fields),)
+            return await reader.run(model, query(request), inner(fields, "options"), fields)
 
         (asked,) = await runner.accept(request, read(), deadline)
         asked = replace(asked, generation=replace(asked.generation, previews=previews))

@@ -96,7 +96,7 @@ def _tiles(height: int, width: int) -> int:
     return math.ceil(height / TILE) * math.ceil(width / TILE)
 
 
-class Asked(BaseModel):
+class PriceInput(BaseModel):
     """Pictures that somebody thinks of: so many of one size, each with so many references of 512 x 512."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -107,7 +107,7 @@ class Asked(BaseModel):
     pictures: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
 
 
-def quote(row: str, asked: Asked) -> dict[str, float]:
+def quote(row: str, asked: PriceInput) -> dict[str, float]:
     """Neurons and US dollars for them by the model of that catalogue row."""
     reference = np.broadcast_to(np.zeros((), np.uint8), (REFERENCE_SIDE, REFERENCE_SIDE, 3))
     one = GenerationRequest(row, "", asked.width, asked.height, 0, None, (reference,) * asked.references)

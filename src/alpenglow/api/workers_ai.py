@@ -16,12 +16,12 @@ def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> API
     """The two ways to run a model: its name in the path, or beside its input in the body."""
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticate), Depends(in_account)], tags=["run"])
 
-    async def read(request: Request, model: str) -> Run:
+    async def read(request: Request, model: str) -> tuple[Run]:
         runner.expect(model)
         fields = await reader.fields(request)
         return await reader.run(model, _accepted(request), query(request), inner(fields, "options"), fields)
 
-    async def read_any(request: Request) -> Run:
+    async def read_any(request: Request) -> tuple[Run]:
         fields = await reader.fields(request)
         model = text(fields, "model")
         if is_proxied(model):
@@ -34,13 +34,14 @@ def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> API
     async def run(request: Request, model: str) -> Response:
         """Make a picture, or edit up to four."""
         envelope.begin(request)
-        return _answer(request, await runner.run(request, read(request, model)))
+        (picture,) = await runner.run(request, read(request, model))
+        return _answer(request, picture)
 
     @router.post("/run", openapi_extra=json_with(model={"type": "string"}, input=plain(RunInput)))
     async def run_any(request: Request) -> Response:
         """The same with the model in the body."""
         envelope.begin(request)
-        picture = await runner.run(request, read_any(request))
+        (picture,) = await runner.run(request, read_any(request))
         if is_proxied(picture.asked.generation.model):
             return proxied.success(request, picture)
         return _answer(request, picture)

@@ -6,6 +6,7 @@ One cache holds them all. Knows no samples, no steps, no queue.
 import hashlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
@@ -98,17 +99,17 @@ class Conditioning:
             moment = torch.tensor([t], device=self._device) * 1000 / 1000
             return self._networks.transformer.modulations(moment, guidance)
 
-        return tuple(self._kept(("modulation", t, strength), lambda t=t: modulate(t)) for t in times)  # type: ignore[misc]
+        return tuple(self._kept(("modulation", t, strength), partial(modulate, t)) for t in times)
 
     def grid_of(self, image: RGB) -> tuple[int, int]:
         """(height, width) in tokens of a reference, cropped to the grid."""
-        height, width = cropped_size(image.shape[0], image.shape[1], self._row.grid)
-        return height // self._row.grid, width // self._row.grid
+        height, width = cropped_size(image.shape[0], image.shape[1], self._row.pixels_per_token)
+        return height // self._row.pixels_per_token, width // self._row.pixels_per_token
 
     def _reference(self, image: RGB, spent: Seconds) -> Tensor:
         def encode() -> Tensor:
             # Copied, as a decoder's array may be read-only.
-            pixels = torch.tensor(crop_to_multiple(image, self._row.grid)).permute(2, 0, 1)[None]
+            pixels = torch.tensor(crop_to_multiple(image, self._row.pixels_per_token)).permute(2, 0, 1)[None]
             autoencoder = self._networks.autoencoder
             dtype = autoencoder.decoder.conv_in.weight.dtype
             with self._clock(spent, "references"):

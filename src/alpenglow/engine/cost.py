@@ -5,6 +5,7 @@ Counted by running the networks themselves on the meta device, where nothing is 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -22,7 +23,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Work:
+class Flops:
     """Floating-point operations of a picture with an empty cache; `step` is one of `steps` forwards."""
 
     text_encoder: int
@@ -38,7 +39,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Bytes:
+class Footprint:
     """What weights take by component, and what a picture under way takes beside them, roughly.
 
     `block` and `layer` are the largest block of the transformer and the largest layer of the text encoder: of what is
@@ -64,12 +65,12 @@ class Bytes:
         return resident[offload] + self.autoencoder + self.activations
 
 
-def work(row: Row, size: Size, references: Sequence[Size] = ()) -> Work:
+def flops_of(row: Row, size: Size, references: Sequence[Size] = ()) -> Flops:
     """Of one picture, guidance off."""
     a = row.architecture
-    grid = a.autoencoder.grid
-    tokens = (size[0] // grid) * (size[1] // grid)
-    others = sum((height // grid) * (width // grid) for height, width in references)
+    side = a.autoencoder.pixels_per_token
+    tokens = (size[0] // side) * (size[1] // side)
+    others = sum((height // side) * (width // side) for height, width in references)
     text, c = a.max_text_tokens, a.transformer
     with torch.device("meta"):
         transformer, autoencoder = Flux2Transformer(c), AutoEncoder(a.autoencoder)
@@ -77,41 +78,40 @@ def work(row: Row, size: Size, references: Sequence[Size] = ()) -> Work:
         img, txt = torch.empty(1, tokens, c.in_channels), torch.empty(1, text, c.context_dim)
         kept = torch.empty(1, others, c.in_channels) if others else None
         rotary = torch.empty(2, text + tokens + others, sum(c.axes_dim) // 2)
-        moment, latents = torch.empty(1), torch.empty(1, c.in_channels, size[0] // grid, size[1] // grid)
+        moment, latents = torch.empty(1), torch.empty(1, c.in_channels, size[0] // side, size[1] // side)
         ids = torch.empty(1, text, dtype=torch.int64)
-        pictures = [torch.empty(1, 3, height // grid * grid, width // grid * grid) for height, width in references]
+        pictures = [torch.empty(1, 3, height // side * side, width // side * side) for height, width in references]
     guidance = moment if c.guidance_embed else None
-    return Work(
-        text_encoder=count(lambda: encoder(ids, torch.ones(1, text, dtype=torch.bool))),
-        references=sum(count(lambda p=picture: autoencoder.encode(p)) for picture in pictures),  # type: ignore[misc]
-        step=count(lambda: transformer(img, txt, moment, rotary, references=kept, guidance=guidance)),
+    return Flops(
+        text_encoder=count_flops(lambda: encoder(ids, torch.ones(1, text, dtype=torch.bool))),
+        references=sum(count_flops(partial(autoencoder.encode, picture)) for picture in pictures),
+        step=count_flops(lambda: transformer(img, txt, moment, rotary, references=kept, guidance=guidance)),
         steps=row.steps,
-        decode=count(lambda: autoencoder.decode(latents)),
+        decode=count_flops(lambda: autoencoder.decode(latents)),
     )
 
 
-def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
+def footprint(row: Row, plan: OptimizationPlan, size: Size) -> Footprint:
     """Of one model in one plan, for pictures of one size."""
     a = row.architecture
     with torch.device("meta"):
         transformer, text_encoder = Flux2Transformer(a.transformer), TextEncoder(a.text_encoder)
         autoencoder = AutoEncoder(a.autoencoder)
-    blocks = [*transformer.double_blocks, *transformer.single_blocks]
-    layers: nn.ModuleList = text_encoder.model.layers  # type: ignore[assignment]
-    of_blocks, of_layers = ([weight(part, plan) for part in parts] for parts in (blocks, layers))
+    blocks, layers = transformer.blocks, list(text_encoder.model.layers)
+    of_blocks, of_layers = ([weight_bytes(part, plan) for part in parts] for parts in (blocks, layers))
     width = plan.dtype.itemsize
-    around_transformer = (numbers(transformer) - sum(map(numbers, blocks))) * width
-    around_text = (numbers(text_encoder) - sum(map(numbers, layers))) * width
-    tokens = a.max_text_tokens + (size[0] // row.grid) * (size[1] // row.grid)
+    around_transformer = (num_parameters(transformer) - sum(map(num_parameters, blocks))) * width
+    around_text = (num_parameters(text_encoder) - sum(map(num_parameters, layers))) * width
+    tokens = a.max_text_tokens + (size[0] // row.pixels_per_token) * (size[1] // row.pixels_per_token)
     widest = a.transformer.hidden_size * (4 + 4 * a.transformer.mlp_ratio)  # stream, queries to values, gate and up
     # The first resnet of the decoder's finest level: what comes in, its norm and that one's activation.
     channels = 3 * max((a.autoencoder.decoder_channels or a.autoencoder.channels)[:2])
     activations = max(tokens * widest * width, size[0] * size[1] * channels * plan.autoencoder_dtype.itemsize)
-    activations += max(room(block, plan) for block in (*blocks, *layers))
-    return Bytes(
+    activations += max(widened_bytes(block, plan) for block in (*blocks, *layers))
+    return Footprint(
         transformer=sum(of_blocks) + around_transformer,
         text_encoder=sum(of_layers) + around_text,
-        autoencoder=numbers(autoencoder) * plan.autoencoder_dtype.itemsize,
+        autoencoder=num_parameters(autoencoder) * plan.autoencoder_dtype.itemsize,
         block=max(of_blocks),
         layer=max(of_layers),
         around_transformer=around_transformer,
@@ -120,10 +120,10 @@ def memory(row: Row, plan: OptimizationPlan, size: Size) -> Bytes:
     )
 
 
-def weight(block: nn.Module, plan: OptimizationPlan) -> int:
+def weight_bytes(block: nn.Module, plan: OptimizationPlan) -> int:
     """Bytes of a block whose Linears the plan replaces, of a checkpoint in bf16: one in fp8 takes less."""
     inside = linears(block)
-    rest = numbers(block) - sum(inside)
+    rest = num_parameters(block) - sum(inside)
     return sum(count * itemsize(count, plan) for count in inside) + rest * plan.dtype.itemsize
 
 
@@ -139,7 +139,7 @@ def stays(count: int, plan: OptimizationPlan) -> bool:
     return plan.linear in {WidenedLinear, OneDNNLinear} and count >= LARGE
 
 
-def room(block: nn.Module, plan: OptimizationPlan) -> int:
+def widened_bytes(block: nn.Module, plan: OptimizationPlan) -> int:
     """Bytes that the largest widened weight of a block takes for the time of its product."""
     return max((count * plan.dtype.itemsize for count in linears(block) if stays(count, plan)), default=0)
 
@@ -149,12 +149,12 @@ def linears(block: nn.Module) -> list[int]:
     return [m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear)]
 
 
-def numbers(module: nn.Module) -> int:
+def num_parameters(module: nn.Module) -> int:
     """How many it keeps."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def count(forward: Callable[[], object]) -> int:
+def count_flops(forward: Callable[[], object]) -> int:
     """Multiplications and additions of matrices and convolutions in one call."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         forward()

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING
 
 from alpenglow.engine.job import Job
 from alpenglow.engine.scheduler import Limits, Scheduler
-from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, EngineStopped, UnknownModel
-from alpenglow.request import CacheStatus, EngineStatus, GenerationRequest, GenerationResult, ModelCard, OnProgress
+from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, EngineStopped
+from alpenglow.request import (
+    CacheStatus,
+    EngineStatus,
+    GenerationRequest,
+    GenerationResult,
+    ModelCard,
+    OnProgress,
+    find_card,
+)
 
 if TYPE_CHECKING:  # the loop and its tests run without torch
     from alpenglow.engine.pipeline import Pipeline
@@ -38,7 +46,6 @@ class Engine:
 
     def __init__(self, models: Sequence[ModelCard], limits: Limits | None = None) -> None:
         self._models = tuple(models)
-        self._cards = {name: card for card in models for name in card.names}
         self._scheduler = Scheduler(limits or Limits())
         self._changed = Condition()  # guards the scheduler and the fields below
         self._pipelines: dict[str, Pipeline] = {}
@@ -58,7 +65,7 @@ class Engine:
             waiting = self._scheduler.waiting(batch)
         for ahead, job in waiting:
             self._tell_place(job, ahead)
-        work = sum(job.cost / job.sample.steps for job in batch if job.sample is not None)
+        work = sum(job.work / job.sample.steps for job in batch if job.sample is not None)
         if batch:
             self._advance(batch)
         for job in batch:
@@ -75,12 +82,9 @@ class Engine:
         """
         with self._changed:
             self._check_open()
-            card = self._cards.get(request.model)
-            if card is None:
-                raise UnknownModel(request.model)
-            pipeline = self._pipelines[card.answered_by]
-            key, tokens, cost = pipeline.batch_key(request), pipeline.tokens(request), pipeline.cost(request)
-            job = Job(request, pipeline, key, tokens, cost, on_progress)
+            pipeline = self._pipelines[find_card(self._models, request.model).answered_by]
+            key, tokens, work = pipeline.batch_key(request), pipeline.tokens(request), pipeline.work(request)
+            job = Job(request, pipeline, key, tokens, work, on_progress)
             self._scheduler.add(job)
             self._changed.notify_all()
         job.future.add_done_callback(self._leave)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the loop and its tests run without torch
 class Job:
     """A request, the future that its caller holds, and what is known of it so far.
 
-    Jobs of equal `batch_key` may share a forward. `tokens` are those that one forward holds of it, `cost` is the
+    Jobs of equal `batch_key` may share a forward. `tokens` are those that one forward holds of it, `work` is the
     predicted work in tokens x steps. `sample` is None until the pipeline has prepared it. `ahead` is how many jobs it
     waits for, as its caller was last told. `seconds` are wall seconds by phase; on a device that computes behind the
     host's back they fall to the phase that waits for it.
@@ -29,7 +29,7 @@ class Job:
     pipeline: Pipeline
     batch_key: Hashable
     tokens: int
-    cost: int
+    work: int
     on_progress: OnProgress | None = None
     future: Future[GenerationResult] = field(default_factory=Future)
     sample: Sample | None = None
@@ -41,7 +41,7 @@ class Job:
     def remaining(self) -> int:
         """What is left of the predicted work."""
         sample = self.sample  # read once: other threads ask while the engine's own lets go of it
-        return self.cost if sample is None else self.cost * (sample.steps - sample.step) // sample.steps
+        return self.work if sample is None else self.work * (sample.steps - sample.step) // sample.steps
 
     @property
     def denoised(self) -> bool:

@@ -1,6 +1,7 @@
 """Linear layers that compute as the device does it fastest. Which layer becomes which is `optimize.py`'s business.
 
-Each takes over a plain Linear's weight and has a slow twin in the tests: the same arithmetic, spelled out.
+Each takes over the weight of a plain Linear without a bias, as all of FLUX.2's are, and has a slow twin in the tests:
+the same arithmetic, spelled out.
 """
 
 import threading
@@ -39,10 +40,9 @@ class WidenedLinear(nn.Linear):
     def of(cls, linear: nn.Linear, dtype: torch.dtype = torch.float32) -> "WidenedLinear":
         """`linear` with another forward, for inputs of `dtype`."""
         with torch.device("meta"):
-            made = cls(linear.in_features, linear.out_features, bias=linear.bias is not None)
+            made = cls(linear.in_features, linear.out_features, bias=False)
         weight = linear.weight if linear.weight.numel() >= LARGE else linear.weight.to(dtype)
         made.weight = nn.Parameter(weight, requires_grad=False)
-        made.bias = None if linear.bias is None else nn.Parameter(linear.bias.to(dtype), requires_grad=False)
         return made
 
     @classmethod
@@ -58,7 +58,7 @@ class WidenedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
-        return F.linear(x, self.widened(x.dtype), self.bias)
+        return F.linear(x, self.widened(x.dtype))
 
     def widened(self, dtype: torch.dtype) -> Tensor:
         """The weight (N, K) in `dtype`, until the next one is widened in this thread."""
@@ -73,7 +73,7 @@ class OneDNNLinear(WidenedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
-        return torch.ops.mkldnn._linear_pointwise(x, self.widened(x.dtype), self.bias, "none", [], "")  # noqa: SLF001
+        return torch.ops.mkldnn._linear_pointwise(x, self.widened(x.dtype), None, "none", [], "")  # noqa: SLF001
 
 
 class Room(threading.local):
@@ -97,14 +97,14 @@ class Int8Linear(nn.Module):
     """int8 weights, a scale for each output channel; int8 activations, a scale for each token, found on the way.
 
     y = s_x s_w (q_x q_w), q_x = round(x / s_x), s_x = max|x| / 127 of the row. By oneDNN on a CPU with VNNI; the
-    weight is packed once, and rescaling by s_w and the bias happen in the kernel.
+    weight is packed once, and rescaling by s_w happens in the kernel.
     """
 
-    def __init__(self, quantised: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
+    def __init__(self, quantised: Tensor, scale: Tensor, dtype: torch.dtype) -> None:
         super().__init__()
         self.out_features, self.in_features = quantised.shape
         self.dtype = dtype
-        self.scale, self.bias = scale, bias
+        self.scale = scale
         self._zeros = torch.zeros(self.out_features, dtype=torch.int32)
         self._packed = torch.ops.onednn.qlinear_prepack(quantised, None)
 
@@ -112,8 +112,7 @@ class Int8Linear(nn.Module):
     def of(cls, linear: nn.Linear, dtype: torch.dtype | None = None) -> "Int8Linear":
         """Quantise and pack the weight of `linear`; outputs have `dtype`, or its own."""
         quantised, scale = quantise_int8(linear.weight)
-        bias = None if linear.bias is None else linear.bias.float()
-        return cls(quantised, scale[:, 0], bias, dtype or linear.weight.dtype)
+        return cls(quantised, scale[:, 0], dtype or linear.weight.dtype)
 
     @classmethod
     def stored(cls, linear: StoredFp8Linear, dtype: torch.dtype) -> "Int8Linear":
@@ -129,8 +128,7 @@ class Int8Linear(nn.Module):
             quantised, scale = quantise_int8(rows[start : start + ROWS], ZERO)
             bytes_[start : start + ROWS], scales[start : start + ROWS] = quantised, scale
         y = self.product(bytes_)
-        y *= scales.to(y.dtype)
-        return (y if self.bias is None else y.add_(self.bias.to(y.dtype))).unflatten(0, x.shape[:-1])
+        return y.mul_(scales.to(y.dtype)).unflatten(0, x.shape[:-1])
 
     def product(self, bytes_: Tensor) -> Tensor:
         """(M, K) uint8 around `ZERO` -> (M, N), rescaled by s_w: all but quantising and s_x."""
@@ -158,32 +156,24 @@ class Fp8Linear(nn.Module):
     scale: Tensor
     input_scale: Tensor | None
 
-    def __init__(
-        self,
-        quantised: Tensor,
-        scale: Tensor,
-        bias: Tensor | None,
-        dtype: torch.dtype,
-        input_scale: Tensor | None = None,
-    ) -> None:
+    def __init__(self, quantised: Tensor, scale: Tensor, dtype: torch.dtype, input_scale: Tensor | None = None) -> None:
         super().__init__()
         self.out_features, self.in_features = quantised.shape
         self.dtype = dtype
         self.register_buffer("weight", quantised)
         self.register_buffer("scale", scale)
         self.register_buffer("input_scale", input_scale)
-        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
     @classmethod
     def of(cls, linear: nn.Linear, dtype: torch.dtype | None = None) -> "Fp8Linear":
         """Quantise the weight of `linear`, where it is; outputs have `dtype`, or its own."""
         quantised, scale = quantise_fp8(linear.weight)
-        return cls(quantised, scale, linear.bias, dtype or linear.weight.dtype)
+        return cls(quantised, scale, dtype or linear.weight.dtype)
 
     @classmethod
     def stored(cls, linear: StoredFp8Linear, dtype: torch.dtype) -> "Fp8Linear":
         """The numbers of a checkpoint's fp8 layer as they are; outputs have `dtype`."""
-        return cls(linear.weight, linear.weight_scale, None, dtype, linear.input_scale)
+        return cls(linear.weight, linear.weight_scale, dtype, linear.input_scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
@@ -192,8 +182,7 @@ class Fp8Linear(nn.Module):
             q, s = quantise_fp8(rows)
         else:
             q, s = to_fp8(rows.float() / self.input_scale), self.input_scale
-        y = self._product(q, s)
-        return (y if self.bias is None else y + self.bias).unflatten(0, x.shape[:-1])
+        return self._product(q, s).unflatten(0, x.shape[:-1])
 
     def _product(self, q: Tensor, s: Tensor) -> Tensor:
         scale = self.scale.t() if self.scale.dim() else self.scale

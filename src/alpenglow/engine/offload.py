@@ -134,8 +134,8 @@ def apply_offload(networks: Networks, offload: Offload, device: torch.device) ->
     blocks come one by one too, at every step.
     """
     transformer = networks.transformer
-    blocks = [*transformer.double_blocks, *transformer.single_blocks] if offload == "blocks" else []
-    layers = list(networks.text_encoder.model.layers) if offload != "none" else []  # type: ignore[arg-type]
+    blocks = transformer.blocks if offload == "blocks" else []
+    layers = list(networks.text_encoder.model.layers) if offload != "none" else []
     for network in (transformer, networks.text_encoder, networks.autoencoder):
         move_except(network, device, frozenset([*blocks, *layers]))
     for away in (blocks, layers):

@@ -1,6 +1,6 @@
-"""Speed applied from outside: the only file that rewrites, quantises or compiles modules, by a plan.
+"""Speed applied from outside: the only file that rewrites, quantises or compiles modules for it, by a plan.
 
-Plans are rows of a table. Flags of the processor decide, never a stopwatch: a restart must not change pictures.
+Flags of the processor decide on the plan, never a stopwatch: a restart must not change pictures.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ def choose(precision: str, device: torch.device) -> OptimizationPlan:
     """
     kind, has = device.type, features(device)
     if precision == "auto":
-        precision = next(
-            name for name, needs in FASTEST_FIRST[kind if kind in FASTEST_FIRST else "other"] if needs <= has
-        )
+        precision = next((name for name, feature in FASTEST_FIRST if feature in has), "exact")
     dtype = torch.bfloat16 if kind != "cpu" or "bf16" in has else torch.float32
     match precision, kind:
         case "exact", "cpu":
@@ -97,13 +95,8 @@ LACKING = {
     "fp8": "runs on NVIDIA GPUs of compute capability 8.9 or newer",
 }
 
-NOTHING: frozenset[str] = frozenset()
-FASTEST_FIRST: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
-    "cpu": (("int8", frozenset({"vnni"})), ("bf16", frozenset({"bf16"})), ("exact", NOTHING)),
-    "cuda": (("bf16", NOTHING),),
-    "other": (("bf16", NOTHING),),
-}
-"""What `auto` takes: the first whose needs are there. fp8 saves memory always, time only sometimes: ask for it."""
+FASTEST_FIRST = (("int8", "vnni"), ("bf16", "bf16"))
+"""What `auto` takes: the first whose feature the device has, else `exact`. fp8 it leaves to whoever asks for it."""
 
 
 def optimize(networks: Networks, plan: OptimizationPlan, device: torch.device, offload: Offload = "none") -> Networks:
@@ -143,11 +136,10 @@ def compile_networks(networks: Networks) -> None:
     # torch counts compiled versions by function and process. The resnets of all decoders share one function, with a
     # version for each width; past the limit they would run uncompiled for good.
     config.recompile_limit = max(VERSIONS, config.recompile_limit)
-    for block in (*networks.transformer.double_blocks, *networks.transformer.single_blocks):
+    for block in networks.transformer.blocks:
         # Blocks of a kind share their code and sizes are symbols: two compilations, whatever depth and sizes.
         block.compile(dynamic=True)
-    layers: nn.ModuleList = networks.text_encoder.model.layers  # type: ignore[assignment]
-    for layer in layers:
+    for layer in networks.text_encoder.model.layers:
         layer.compile(dynamic=False)  # prompts are padded to one length: one compilation
     decoder = networks.autoencoder.decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     replace_norms(decoder)
@@ -175,9 +167,7 @@ def replace_norms(module: nn.Module) -> None:
 
 def blocks_of(networks: Networks) -> list[nn.Module]:
     """Where nine tenths of all weights are."""
-    transformer = networks.transformer
-    layers: nn.ModuleList = networks.text_encoder.model.layers  # type: ignore[assignment]
-    return [*transformer.double_blocks, *transformer.single_blocks, *layers]
+    return [*networks.transformer.blocks, *networks.text_encoder.model.layers]
 
 
 def replace_stored(module: nn.Module, plan: OptimizationPlan) -> None:
@@ -194,6 +184,7 @@ def replace_linears(module: nn.Module, kind: type[FastLinear], device: torch.dev
     """
     for name, child in list(module.named_children()):
         if type(child) is nn.Linear:
+            assert len(list(child.parameters())) == 1, f"{name} has a bias, for which no layer of {kind} has room"
             setattr(module, name, kind.of(child.to(device), dtype).requires_grad_(requires_grad=False))
         else:
             replace_linears(child, kind, device, dtype)

@@ -58,7 +58,8 @@ networks: the compiler takes equal numbers for one symbol, and would compile aga
 
 @dataclass(eq=False, slots=True)
 class Sample:
-    """A picture under way. Tensors have a leading dimension of 1, so that samples are batched by concatenation.
+    """A picture under way, `grid` (height, width) in tokens, `size` (width, height) in pixels. Tensors have a leading
+    dimension of 1, so that samples are batched by concatenation.
 
     `x` (1, N, C) fp32 latents; `timesteps` (1, steps + 1); `text` (1, L, D), and `empty_text` where a second pass is
     made; `references` (1, R, C) or None; `memory` in their place on rows that keep keys and values; `modulations` of
@@ -224,7 +225,7 @@ class Pipeline:
         references = sum(h * w for h, w in map(self.conditioning.grid_of, request.references))
         return self.row.architecture.max_text_tokens + height * width + references
 
-    def cost(self, request: GenerationRequest) -> int:
+    def work(self, request: GenerationRequest) -> int:
         """Tokens x steps of a request, known before any work."""
         return self.tokens(request) * self.row.steps * (2 if self._takes_two_passes(request) else 1)
 
@@ -314,7 +315,7 @@ class Pipeline:
         """A small picture of where the latents are headed: for samples with `previews`, once a step is made."""
         if sample.clean is None:
             return None
-        latents = shrink(to_latents(sample.clean, *sample.grid), PREVIEW_SIDE // self.row.grid)
+        latents = shrink(to_latents(sample.clean, *sample.grid), PREVIEW_SIDE // self.row.pixels_per_token)
         width, height = sample.size
         return self._decode(
             latents,
@@ -356,7 +357,7 @@ class Pipeline:
 
     def _grid(self, request: GenerationRequest) -> tuple[int, int]:
         """(height, width) in tokens: the next larger grid, of which the picture is the centre."""
-        return -(-request.height // self.row.grid), -(-request.width // self.row.grid)
+        return -(-request.height // self.row.pixels_per_token), -(-request.width // self.row.pixels_per_token)
 
     def _guidance(self, request: GenerationRequest) -> float:
         asked = None if self.ignore_guidance else request.guidance

@@ -31,7 +31,7 @@ class Scheduler:
     def add(self, job: Job) -> None:
         """Take a job in, or raise Overloaded and leave everything as it was. No work is too much for an idle engine."""
         full = len(self._jobs) >= self.limits.max_prepared + self.limits.max_queued
-        late = self.seconds(self.work + job.cost) > self.limits.max_seconds
+        late = self.seconds(self.work + job.work) > self.limits.max_seconds
         if full or (self._jobs and late):
             raise Overloaded("Capacity temporarily exceeded, please try again.")
         self._jobs[job.future] = job

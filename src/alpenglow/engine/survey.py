@@ -12,9 +12,8 @@ import torch
 from torch import nn
 
 from alpenglow.catalogue import ROWS, Row, find
-from alpenglow.engine.cost import Size, memory, work
-from alpenglow.engine.device import describe, device_named, features, wait_for
-from alpenglow.engine.device import memory as device_memory
+from alpenglow.engine.cost import Size, flops_of, footprint
+from alpenglow.engine.device import describe, device_named, features, memory, wait_for
 from alpenglow.engine.offload import OFFLOADS
 from alpenglow.engine.optimize import PRECISIONS, OptimizationPlan, choose, replace_linears
 from alpenglow.errors import SettingsError
@@ -57,7 +56,7 @@ class Survey:
 def survey(device: str, size: Size, models: Sequence[str] = ()) -> Survey:
     """Of these models, or of all. Raises UnknownModel."""
     place = device_named(device)
-    free, total = device_memory(place)
+    free, total = memory(place)
     rows = [find(name) for name in models] if models else list(ROWS)
     return Survey(
         device=str(place),
@@ -84,9 +83,9 @@ def predict(rows: Sequence[Row], device: torch.device, size: Size, free: int) ->
     speeds = {plan.precision: speed(plan, device) for plan in plans}
     found = []
     for row in rows:
-        flops = work(row, size).total
+        flops = flops_of(row, size).total
         for plan in plans:
-            needs = memory(row, plan, size)
+            needs = footprint(row, plan, size)
             for offload in OFFLOADS if device.type != "cpu" else OFFLOADS[:1]:
                 taken = needs.on_device(offload) * MARGIN
                 seconds = flops / speeds[plan.precision] / EFFICIENCY

@@ -19,7 +19,7 @@ TILE, OVERLAP = 512, 128
 def decode(autoencoder: AutoEncoder, latents: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
     """What `autoencoder.decode` gives, (1, C, h, w) -> (1, 3, H, W), within what the module's docstring says."""
     coarse = autoencoder.decoder.coarse(unpatchify(autoencoder.denormalise(latents)))
-    scale = autoencoder.config.grid * latents.shape[-1] // coarse.shape[-1]  # pixels of one coarse position
+    scale = autoencoder.config.pixels_per_token * latents.shape[-1] // coarse.shape[-1]  # pixels of one coarse position
     height, width = coarse.shape[-2:]
     picture = latents.new_zeros(1, 3, height * scale, width * scale, dtype=torch.float32)
     weight = torch.zeros_like(picture[:, :1])

@@ -29,7 +29,7 @@ class AutoEncoderConfig:
     bn_eps: float = 1e-4
 
     @property
-    def grid(self) -> int:
+    def pixels_per_token(self) -> int:
         """Pixels a side that one latent token covers."""
         return PATCH << (len(self.channels) - 1)
 

@@ -36,15 +36,22 @@ class TextEncoderConfig:
         return len(self.taps) * self.hidden_size
 
 
+class Trunk(nn.Module):
+    """What checkpoints name `model.`: embeddings and layers, without the head that makes words."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList([DecoderLayer(config) for _ in range(max(config.taps))])
+
+
 class TextEncoder(nn.Module):
     """Token ids to the stacked hidden states of the tapped layers."""
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = nn.Module()
-        self.model.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.model.layers = nn.ModuleList([DecoderLayer(config) for _ in range(max(config.taps))])
+        self.model = Trunk(config)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids (B, L) int, mask (B, L) bool, True at real tokens -> (B, L, taps * hidden_size).
@@ -61,9 +68,9 @@ class TextEncoder(nn.Module):
         positions = torch.arange(length, device=ids.device)[:, None]
         rotary = rope(positions, (self.config.head_dim,), self.config.rope_theta, torch.float32)
 
-        x = self.model.embed_tokens(ids)  # type: ignore[operator]  # (B, L, h)
+        x = self.model.embed_tokens(ids)  # (B, L, h)
         states = []
-        for number, layer in enumerate(self.model.layers, start=1):  # type: ignore[arg-type]
+        for number, layer in enumerate(self.model.layers, start=1):
             x = layer(x, rotary, visible)
             if number in self.config.taps:
                 states.append(x)

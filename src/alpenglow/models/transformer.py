@@ -61,6 +61,11 @@ class Flux2Transformer(nn.Module):
         self.single_blocks = nn.ModuleList([SingleStreamBlock(config) for _ in range(config.num_single_blocks)])
         self.final_layer = LastLayer(h, config.in_channels)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """All of both kinds, in the order in which a forward takes them."""
+        return [*self.double_blocks, *self.single_blocks]
+
     def forward(
         self,
         img: Tensor,
@@ -282,7 +287,7 @@ class Modulation(nn.Module):
         self.lin = nn.Linear(h, 3 * sets * h, bias=False)
 
     def forward(self, vec: Tensor) -> tuple[ModulationOut, ...]:
-        """vec (B, h) -> `sets` Shifts of (B, 1, h) tensors."""
+        """vec (B, h) -> `sets` `ModulationOut`s of (B, 1, h) tensors."""
         parts = self.lin(F.silu(vec))[:, None].chunk(3 * self.sets, dim=-1)
         return tuple(ModulationOut(*parts[3 * i : 3 * i + 3]) for i in range(self.sets))
 

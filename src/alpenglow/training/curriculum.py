@@ -170,19 +170,40 @@ ANY_LARGE = Part(
     {"subject": 0.68, "pair": 0.1, "restyle": 0.08, "recolour": 0.05, "beside": 0.05, "count": 0.04},
     large(0.6, ASKED_FOR),
 )
-FARTHEST = ASKED_FOR | {
-    (1920, 1088): 0.07,
-    (1088, 1920): 0.12,
-    (1024, 1536): 0.05,
-    (1920, 1920): 0.1,
-    (1024, 1024): 0.04,
-    (1280, 768): 0.02,
-    (768, 1280): 0.03,
-}
 ANY_LARGE_SAMPLED = replace(
     ANY_LARGE,
     kinds={"subject": 0.64, "pair": 0.12, "restyle": 0.12, "recolour": 0.04, "beside": 0.04, "count": 0.04},
-    frames=large(0.5, FARTHEST),
+    frames=large(
+        0.5,
+        ASKED_FOR
+        | {
+            (1920, 1088): 0.07,
+            (1088, 1920): 0.12,
+            (1024, 1536): 0.05,
+            (1920, 1920): 0.1,
+            (1024, 1024): 0.04,
+            (1280, 768): 0.02,
+            (768, 1280): 0.03,
+        },
+    ),
+)
+LARGEST_SAMPLED = replace(
+    ANY_LARGE,
+    kinds=ANY_LARGE.kinds | {"subject": 0.66, "restyle": 0.1},
+    frames=large(
+        0.4,
+        ASKED_FOR
+        | {
+            (1088, 1920): 0.14,
+            (1536, 1024): 0.04,
+            (1024, 1536): 0.05,
+            (1920, 1920): 0.16,
+            (1280, 1280): 0.03,
+            (1024, 1024): 0.04,
+            (1280, 768): 0.02,
+            (768, 1280): 0.02,
+        },
+    ),
 )
 WIDE_AND_TALL = replace(
     LANDSCAPES, frames={(1920, 1088): 0.3, (1088, 1920): 0.4, (1280, 768): 0.15, (1024, 1024): 0.15}
@@ -213,6 +234,10 @@ KNOWN_AGAIN = shared(EVERY_FRAME_KNOWN, 0.24, 0.03, 0.03, 0.5, 0.07, 0.07, 0.06)
 EVERY_FRAME_SAMPLED = shared(
     (ANY_LARGE_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_BESIDE, SEVERAL, EDITED_TOGETHER, OUTSIDE),
     *(0.42, 0.05, 0.04, 0.3, 0.06, 0.06, 0.07),
+)
+LARGEST_FRAMES_SAMPLED = shared(
+    (LARGEST_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_BESIDE, SEVERAL, EDITED_TOGETHER, OUTSIDE),
+    *(0.6, 0.03, 0.02, 0.22, 0.04, 0.05, 0.04),
 )
 
 

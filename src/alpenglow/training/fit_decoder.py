@@ -5,7 +5,6 @@ which teaches the wide, cheap levels without paying for the fine ones. Latents c
 forgives the transformer's errors.
 """
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 from alpenglow.engine.device import features
 from alpenglow.models.autoencoder import AutoEncoder, Decoder
 from alpenglow.training.crops import CropPool
+from alpenglow.training.descent import learning_rate_shape
 from alpenglow.training.run import Average, Run
 
 
@@ -106,13 +106,3 @@ class ChannelSumGroupNorm(nn.GroupNorm):
         scale = inverse.repeat_interleave(per_group, dim=1) * self.weight  # (B, C)
         shift = self.bias - mean.repeat_interleave(per_group, dim=1) * scale
         return (y * scale[:, :, None, None] + shift[:, :, None, None]).to(x.dtype)
-
-
-def learning_rate_shape(step: int, over: float, hold: float = 0.0, warm_up: int = 100) -> float:
-    """Share of the peak when so much of a run is `over`: a linear rise, the peak for a share `hold` of the run, then a
-    cosine to a hundredth.
-
-    A run that holds can still be made longer as long as it does.
-    """
-    falling = max(0.0, (over - hold) / (1 - hold))
-    return min(1.0, (step + 1) / warm_up) * (0.505 + 0.495 * math.cos(math.pi * falling))

@@ -6,7 +6,6 @@ copy what is there; trained on their own path they learn to mend it.
 """
 
 import copy
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from alpenglow.engine.device import features
-from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.models.attention import ANY_LENGTH, Attend, attention, attention_in_batches, rope
 from alpenglow.models.schedule import timesteps
 from alpenglow.models.text_encoder import TextEncoder
@@ -26,36 +24,31 @@ from alpenglow.models.tokens import image_ids, reference_ids, text_ids, to_token
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Batch
 from alpenglow.training.compose import sent
-from alpenglow.training.fit_decoder import learning_rate_shape
+from alpenglow.training.descent import Learner, Pace, descend
 from alpenglow.training.ground import CELL, sample
-from alpenglow.training.replay import Replayed
-from alpenglow.training.run import Average, Run
+from alpenglow.training.run import Run
 
 ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
 """How both the flow and the words are learned."""
 
 
-@dataclass(frozen=True)
-class FlowPlan:
-    """How long and how fast. `batch` counts pictures of 256x256; see `batches.rows`. `prompt_dropout` is the share of
-    sampling steps that see the empty prompt, for guidance.
+@dataclass(frozen=True, kw_only=True)
+class FlowPlan(Pace):
+    """`batch` counts pictures of 256x256; see `batches.rows`. `prompt_dropout` is the share of sampling steps that see
+    the empty prompt, for guidance.
 
     `first_alone` is the share of training steps that take sampling's first step only, with as many times the pictures
     as sampling has steps: what a prompt and its references mean is learned there, soonest. With `words` the text
     encoder learns too. With `sampled` a large frame's plain ground is shown in part: see `ground`.
     """
 
-    steps: int
-    batch: int = 8
     learning_rate: float = 1.5e-3
-    hold: float = 0.0  # share of the steps at the full learning rate
+    batch: int = 8
     sampling_steps: int = 4
     first_alone: float = 0.0
     prompt_dropout: float = 0.08
-    averaging: float = 0.998
     words: bool = True
     sampled: bool = False
-    seed: int = 0
 
 
 class Flow(nn.Module):
@@ -81,31 +74,35 @@ class Inputs(NamedTuple):
     dropped: Tensor  # (steps, B, 1, 1) bool: where the empty prompt is seen
 
 
-class Learner:
+class FlowLearner(Learner):
     """Takes training steps. The parameters of `flow` stay in fp32, where small steps add up; forward and backward run
     on a copy of it, in bf16 where the device multiplies it: a CPU that does not is 80 times slower at it than in fp32.
     """
 
-    def __init__(self, flow: Flow, weights: Tensor, device: str) -> None:
-        """Moves `flow` to the device. `weights` (C,) say how much each latent channel counts."""
+    def __init__(self, flow: Flow, weights: Tensor, peak: float, device: str) -> None:
+        """Move `flow` to the device. `weights` (C,) say what each latent channel counts, `peak` is the full rate."""
         dtype = torch.bfloat16 if "bf16" in features(torch.device(device)) else torch.float32
         self.computing = copy.deepcopy(flow).to(device, dtype)
         self.computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
-        self.flow, self.weights = flow.to(device), weights.to(device)
+        self.module, self.weights, self.peak = flow.to(device), weights.to(device), peak
         # On a CPU the fused kernel's backward is slow for so few tokens.
         self.kernels = [SDPBackend.MATH] if device == "cpu" else ANY_LENGTH
         self.rate = torch.zeros((), device=device)  # a tensor, so that a step that is recorded reads what it is by then
         groups = [{"params": flow.parameters(), "lr": self.rate}]
         self.optimizer = torch.optim.AdamW(groups, capturable=self.rate.device.type == "cuda", **ADAMW)
 
+    def at(self, share: float) -> None:
+        """Learn at that share of the peak rate from now on."""
+        self.rate.fill_(self.peak * share)
+
     def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Take one step on `Inputs`; the loss before it."""
-        copy_parameters(self.flow, self.computing)
+        copy_parameters(self.module, self.computing)
         with sdpa_kernel(self.kernels):
             loss = losses(self.computing, Inputs(*inputs), self.weights).mean()
             loss.backward()
-        hand_over_gradients(self.computing, self.flow)
-        torch.nn.utils.clip_grad_norm_(self.flow.parameters(), 1.0)
+        hand_over_gradients(self.computing, self.module)
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
         self.optimizer.step()
         return loss.detach()
 
@@ -125,27 +122,13 @@ def fit_flow(
     """
     flow.text_encoder.requires_grad_(plan.words)
     flow.zero_grad()  # of the stage before: it would still be followed where nothing is learned now
-    learner = Learner(flow, weights, device)
-    average = Average(flow, plan.averaging)
-    first = run.resume(flow, learner.optimizer, average)
-    take = Replayed(learner, capture_on_cuda(warm_ups=0)) if device.startswith("cuda") else learner
 
-    started, total_loss, counted = time.monotonic(), torch.zeros((), device=device), 0
-    for step, over, save in run.steps(first, plan.steps, "flow"):
-        learner.rate.fill_(plan.learning_rate * learning_rate_shape(step, over, plan.hold))
-        rng = np.random.default_rng([plan.seed, step])
+    def inputs(rng: np.random.Generator) -> Inputs:
         steps = 1 if rng.random() < plan.first_alone else plan.sampling_steps
         batch = draw(rng, plan.batch * plan.sampling_steps // steps)
-        total_loss += take(inputs_of(flow, batch, rng, steps, plan.prompt_dropout, sampled=plan.sampled))
-        counted += 1
-        if step % 4 == 0:
-            average.update(flow, step)
-        if step % 100 == 0:
-            run.log({"step": step, "loss": total_loss.item() / counted, "seconds": time.monotonic() - started})
-            total_loss, counted = torch.zeros((), device=device), 0
-        if save:
-            run.save(flow, learner.optimizer, average, step + 1)
-    average.copy_to(flow)
+        return inputs_of(flow, batch, rng, steps, plan.prompt_dropout, sampled=plan.sampled)
+
+    descend(FlowLearner(flow, weights, plan.learning_rate, device), inputs, run, plan, "flow")
     flow.requires_grad_()
 
 

@@ -16,17 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.models.attention import ANY_LENGTH, rope
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.tokens import image_ids, text_ids
 from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Sayings
 from alpenglow.training.compose import sent
-from alpenglow.training.fit_decoder import learning_rate_shape
+from alpenglow.training.descent import Learner, Pace, descend
 from alpenglow.training.fit_flow import ADAMW, Flow
-from alpenglow.training.replay import Replayed
-from alpenglow.training.run import Average, Run
+from alpenglow.training.run import Run
 from alpenglow.weights.tokenizer import Tokenizer
 
 PROBES = 16
@@ -35,18 +33,16 @@ FRAMES = (4, 4, 8, 16)
 """Sides of the frames that they are in, in tokens, each as likely: of 256, 512 and 1024 pixels."""
 
 
-@dataclass(frozen=True)
-class WordsPlan:
-    """How long and how fast; `batch` counts captions, of kinds of example by their weights."""
+@dataclass(frozen=True, kw_only=True)
+class WordsPlan(Pace):
+    """`batch` counts captions, of kinds of example by their weights."""
 
-    steps: int
     kinds: Mapping[str, float]
     batch: int = 64
     learning_rate: float = 1e-3
     embedding_rate: float = 3e-3  # a piece of a rare word is seen a few times in all
     hold: float = 0.3
     averaging: float = 0.98
-    seed: int = 0
 
 
 class Probes(NamedTuple):
@@ -56,14 +52,14 @@ class Probes(NamedTuple):
     rotary: Tensor  # (2, L + PROBES, D/2)
 
 
-class Reader:
+class WordsLearner(Learner):
     """Takes training steps on sayings with probes: in full precision, for so few tokens cost little."""
 
     def __init__(self, flow: Flow, weights: Tensor, plan: WordsPlan) -> None:
         """`flow` is on the device that trains; its text encoder learns. `weights` (C,) say how much each latent channel
         counts.
         """
-        self.student = flow.text_encoder
+        self.module = flow.text_encoder
         self.teacher = copy.deepcopy(flow.text_encoder).requires_grad_(requires_grad=False)
         self.transformer = copy.deepcopy(flow.transformer).requires_grad_(requires_grad=False)
         self.device = self.transformer.img_in.weight.device
@@ -72,7 +68,7 @@ class Reader:
         self.peaks = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
         self.rates = {part: torch.zeros((), device=self.device) for part in self.peaks}
         groups = [
-            {"params": self.student.get_submodule(part).parameters(), "lr": rate} for part, rate in self.rates.items()
+            {"params": self.module.get_submodule(part).parameters(), "lr": rate} for part, rate in self.rates.items()
         ]
         self.optimizer = torch.optim.AdamW(groups, capturable=self.device.type == "cuda", **ADAMW)
 
@@ -87,11 +83,11 @@ class Reader:
         with sdpa_kernel(self.kernels):
             with torch.no_grad():
                 wanted = velocities(self.transformer, self.teacher(sayings.plain, sayings.plain_mask), probes)
-            found = velocities(self.transformer, self.student(sayings.said, sayings.said_mask), probes)
+            found = velocities(self.transformer, self.module(sayings.said, sayings.said_mask), probes)
             loss = difference(found, wanted, self.weights)
             self.optimizer.zero_grad()
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
         self.optimizer.step()
         return loss.detach()
 
@@ -104,27 +100,14 @@ def fit_words(
 
     What comes of plain captions before is what is to come of others: `flow` must be the one that `run` began with.
     """
-    reader = Reader(flow, weights, plan)
-    average = Average(reader.student, plan.averaging)
-    first = run.resume(reader.student, reader.optimizer, average)
-    take = Replayed(reader, capture_on_cuda(warm_ups=0)) if reader.device.type == "cuda" else reader
+    learner = WordsLearner(flow, weights, plan)
 
-    total, counted = torch.zeros((), device=reader.device), 0
-    for step, over, save in run.steps(first, plan.steps, "words"):
-        reader.at(learning_rate_shape(step, over, plan.hold))
-        rng = np.random.default_rng([plan.seed, step])
+    def inputs(rng: np.random.Generator) -> tuple[Tensor, ...]:
         sayings = draw(rng, plan.batch)
-        probes = probes_of(reader.transformer, rng, *sayings.said.shape)
-        total += take(tuple(sent(tensor, reader.device) for tensor in (*sayings, *probes)))
-        counted += 1
-        if step % 4 == 0:
-            average.update(reader.student, step)
-        if step % 100 == 0:
-            run.log({"step": step, "loss": total.item() / counted})
-            total, counted = torch.zeros((), device=reader.device), 0
-        if save:
-            run.save(reader.student, reader.optimizer, average, step + 1)
-    average.copy_to(reader.student)
+        probes = probes_of(learner.transformer, rng, *sayings.said.shape)
+        return tuple(sent(tensor, learner.device) for tensor in (*sayings, *probes))
+
+    descend(learner, inputs, run, plan, "words")
 
 
 @torch.no_grad()

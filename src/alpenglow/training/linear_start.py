@@ -118,7 +118,7 @@ class LinearEncoder:
     @torch.no_grad()
     def of(cls, model: AutoEncoder) -> Self:
         """Ask `model` what each pixel does."""
-        side = model.config.grid
+        side = model.config.pixels_per_token
         bias = model.encode(torch.zeros(1, 3, side, side))[0, :, 0, 0]
         units = torch.eye(3 * side * side).unflatten(1, (3, side, side))
         rows = [model.encode(some)[:, :, 0, 0] for some in track(units.split(64), "the encoder's matrix")]

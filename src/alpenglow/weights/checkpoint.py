@@ -1,6 +1,6 @@
 """Safetensors files into networks and back: one file, shards with an index, or a component folder of diffusers.
 
-Tensors are read one by one, straight into their place. Names are `convert`'s business; which files make a model is
+Tensors are read one by one, straight into their place. Names are `layouts`' business; which files make a model is
 `hub`'s.
 """
 
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from alpenglow.errors import WeightsError
 from alpenglow.models.stored_fp8 import StoredFp8Linear
-from alpenglow.weights.convert import LAYOUTS, VARIANTS, Layout, Stored
 from alpenglow.weights.hub import weight_files
+from alpenglow.weights.layouts import LAYOUTS, VARIANTS, Layout, Stored
 
 M = TypeVar("M", bound=nn.Module)
 

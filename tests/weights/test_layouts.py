@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from alpenglow.models.autoencoder import AutoEncoder, AutoEncoderConfig
 from alpenglow.models.text_encoder import TextEncoder
 from alpenglow.models.transformer import Flux2Transformer, TransformerConfig
-from alpenglow.weights.convert import LAYOUTS, Layout
+from alpenglow.weights.layouts import LAYOUTS, Layout
 
 NETWORKS = ("transformer", "autoencoder", "text_encoder")
 
