@@ -1,7 +1,7 @@
 """The tree of our errors. Raise anywhere; `api/envelope.py` is the only file that turns one into a status and a code.
 
 AlpenglowError
-├── BadRequest                  the caller can mend it
+├── BadRequest                  the caller can fix it
 │   ├── InvalidInput            a field is missing or out of range
 │   ├── InvalidImageType         an image that is neither bytes nor text
 │   ├── InvalidImage            a reference is not a picture that we read
@@ -73,7 +73,7 @@ class LoraUnsupported(BadRequest):
     """A fine-tune is asked for by name; there is none, and without it the picture would be another one."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"The model {model} does not support LoRA inference")
+        super().__init__(f"The model {model} does not support LoRa inference")
 
 
 class Refused(AlpenglowError):

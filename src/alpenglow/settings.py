@@ -2,7 +2,7 @@
 
 Sources, the first wins: values given by the caller (the command line), variables `ALPENGLOW_*`, the TOML file
 (`alpenglow.toml` in the working directory, or the one named by `config_file`), the defaults below.
-Knows nothing of HTTP and of torch; `device` and `models` are only names here.
+Knows nothing of HTTP and imports no torch; `device` and `models` are only names here.
 """
 
 import difflib
@@ -53,15 +53,15 @@ class Settings(BaseSettings):
         None, min_length=1, description="Ledger of accounts and tokens: local, sqlite:///file or postgresql://..."
     )
     server_name: str = Field(
-        default_factory=platform.node, min_length=1, description="Of this server, among those that share a ledger."
+        default_factory=platform.node, min_length=1, description="Name of this server among those that share a ledger."
     )
     cors_origins: Names = Field(
         (), description="Origins of web pages that may call, such as http://a.example; * is any."
     )
     request_timeout_seconds: float = Field(
-        600.0, gt=0, le=86_400, description="A request, upload and queue included, ends with 408."
+        600.0, gt=0, le=86_400, description="After so long, upload and queue included, a request is answered 408."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least of what is logged.")
 
     models: Names = Field(("demo",), min_length=1, description="Catalogue rows to load.")
     models_dir: Path = Field(
@@ -73,13 +73,13 @@ class Settings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["auto", "exact", "bf16", "int8", "fp8"] = Field(
-        "exact", description="auto is the fastest that is sound on the device, exact what parity is measured in."
+        "exact", description="exact is what parity is measured in; auto is int8 or bf16 where the device has them."
     )
     offload: Literal["none", "text_encoder", "blocks"] = Field(
         "none", description="What comes to a GPU only when it is due: layers of the text encoder, or of all networks."
     )
     solo: bool = Field(
-        default=False, description="One request at a time: bits that never depend on what else is asked for."
+        default=False, description="One request at a time: a picture never depends on what else is being made."
     )
     cache_bytes: int | None = Field(
         None, ge=0, description="Kept prompt embeddings and references, for each model; unset lets the model choose."

@@ -98,6 +98,14 @@ def test_form_user_inputs_and_query_are_merged_in_this_order(server: LiveServer)
     assert server.engine.requests[-1].seed == 3
 
 
+@pytest.mark.parametrize("name", ["inputs", "options"])
+def test_parts_that_a_form_is_not_asked_for_are_ignored(server: LiveServer, name: str) -> None:
+    content = form(("prompt", "a part"), (name, '{"rejectIfBusy": true}'))
+    headers = {**HEADERS, "content-type": "multipart/form-data"}
+    bound(server.http.post("/run?version=3&userInputs=%7B%7D", content=content, headers=headers))
+    assert server.engine.requests[-1].prompt == "a part"
+
+
 def test_a_prefix_before_the_model(server: LiveServer) -> None:
     body = {"inputs": {"prompt": "x"}, "options": {}}
     bound(server.http.post("/run?version=3", json=body, headers={**HEADERS, "cf-consn-model-id": f"pre:{MODEL}"}))

@@ -33,7 +33,7 @@ REACHED = [
     Row(errors.BadRequest("no"), 400, 5006, "Error: no", BAD),
     Row(errors.InvalidImage("'/input_image_0': no"), 400, 3010, "'/input_image_0': no", TWICE),
     Row(errors.InvalidImageType("object"), 400, 5004, "Invalid data type for base64 input: object"),
-    Row(errors.LoraUnsupported("@cf/a/b"), 405, 5005, "The model @cf/a/b does not support LoRA inference"),
+    Row(errors.LoraUnsupported("@cf/a/b"), 405, 5005, "The model @cf/a/b does not support LoRa inference"),
     Row(errors.IncompleteRequest("x-y"), 400, 3003, "Request is missing headers or body: x-y"),
     Row(errors.RequestTooLarge("9 bytes"), 413, 3006, "Request is too large: 9 bytes"),
     Row(errors.UnknownModel("@cf/no/such"), 400, 5007, "No such model @cf/no/such or task"),

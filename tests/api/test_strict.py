@@ -49,6 +49,13 @@ def test_a_form_whose_header_names_no_boundary_is_none(strict: LiveServer, heade
     assert "give FormData to a Response" in thrown.json()["description"]
 
 
+def test_an_edit_of_openais_knows_no_such_limit(strict: LiveServer) -> None:
+    """Its references are scaled down: Cloudflare has no such route, and OpenAI's takes larger pictures."""
+    answer = strict.http.post("/v1/images/edits", data={"prompt": "x"}, files={"image": png(600, 300)})
+    assert answer.status_code == 200
+    assert strict.engine.requests[-1].references[0].shape == (256, 512, 3)
+
+
 def test_the_second_catalogue_takes_json(strict: LiveServer) -> None:
     name = MODEL.removeprefix("@cf/")
     assert strict.http.post(ANY, json={"model": name, "input": {"prompt": "x"}}).status_code == 200

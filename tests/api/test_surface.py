@@ -66,6 +66,12 @@ def test_bodies_out_of_line(server: LiveServer, body: dict[str, object], words: 
     assert told == (400, 5006, f"AiError: Bad input: Error: {words}")
 
 
+def test_a_form_to_the_route_without_a_model_is_told_where_to_go(server: LiveServer) -> None:
+    told = problem(server.http.post(ANY, content=form(("model", MODEL), ("prompt", "x"))))
+    assert told[:2] == (400, 5006)
+    assert told[2].endswith("a form goes to .../ai/run/MODEL")
+
+
 def test_an_unknown_model_in_the_body(server: LiveServer) -> None:
     told = problem(server.http.post(ANY, json={"model": "@cf/no/such", "input": {"prompt": "x"}}))
     assert told == (400, 5007, "AiError: No such model @cf/no/such or task")
@@ -144,7 +150,7 @@ def test_a_batch_that_is_not_asked_for(server: LiveServer, given: str) -> None:
 
 @pytest.mark.parametrize("body", [form(("prompt", "x"), ("lora", "mine")), b'{"prompt": "x", "lora": "mine"}'])
 def test_there_are_no_fine_tunes(server: LiveServer, body: bytes) -> None:
-    told = (405, 5005, f"AiError: The model {MODEL} does not support LoRA inference")
+    told = (405, 5005, f"AiError: The model {MODEL} does not support LoRa inference")
     assert problem(server.http.post(f"{ANY}/{MODEL}", content=body)) == told
 
 

@@ -163,7 +163,7 @@ def test_the_token_is_added_unseen_and_options_go_before_the_environment(npm):
           plugins.alpenglow.getServices({ options: alpenglow(options).miniflare.unsafeBindings });
         console.log(JSON.stringify([{}, { url: "https://gpu.example", token: "b" }].flatMap(services)));
     """
-    env = {"ALPENGLOW_URL": "http://here:1", "ALPENGLOW_TOKEN": "a"}
+    env = {"ALPENGLOW_URL": "http://here:1", "ALPENGLOW_TOKEN": "a\n"}
     by_environment, by_options = nodejs.run([nodejs.NODE, "-e", code], npm, env).json
     header = {"name": "Authorization", "value": "Bearer a"}
     assert by_environment["external"] == {"address": "here:1", "http": {"injectRequestHeaders": [header]}}

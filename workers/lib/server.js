@@ -16,7 +16,7 @@ function serverOf({ url, token } = {}) {
       `alpenglow-workers: "url" is to be like ${DEFAULT_URL}, with no path, not ${JSON.stringify(text)}`,
     );
   }
-  return { url: parsed, token: token || process.env.ALPENGLOW_TOKEN || undefined };
+  return { url: parsed, token: (token || process.env.ALPENGLOW_TOKEN || "").trim() || undefined };
 }
 
 /** The name of a server's service in workerd: one server, one service, however many bindings lead to it. */

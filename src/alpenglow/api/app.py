@@ -66,7 +66,7 @@ def create_app(
     authenticate = authenticator(settings, ledger)
     meter = Meter(client, settings, ledger)
     runner = Runner(client, settings, meter)
-    references = ReferenceReader(settings.max_reference_pixels, scale_down=not settings.strict)
+    references = ReferenceReader(settings.max_reference_pixels)
     reader = RunReader(settings, references)
     app.include_router(workers_ai.routes(reader, runner, authenticate))
     app.include_router(stream.routes(reader, runner, meter, authenticate))

@@ -34,7 +34,8 @@ def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> API
         sent = await reader.fields(request)
         given = query(request)
         beside = inner_text(given, "userInputs")
-        inputs = inner(sent, "inputs") if "inputs" in sent else sent
+        is_form = isinstance(sent.get("inputs", b""), bytes)  # or its `inputs` is a part that nobody asks for
+        inputs = sent if is_form else inner(sent, "inputs")
         return await reader.run(model, given, inner(sent, "options"), beside, inputs)
 
     @router.post("/run", openapi_extra=json_with(inputs=plain(RunInput), options={"type": "object"}))

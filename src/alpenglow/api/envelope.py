@@ -76,7 +76,7 @@ TWICE = "AiError: AiError: "
 NO_KEY = OpenAI("invalid_api_key", 401)
 
 TABLE: Mapping[type[BaseException], Answer] = {
-    # The caller can mend it.
+    # The caller can fix it.
     errors.InvalidInput: Answer(400, 5006, "Error: {text}", "AiError: Bad input: "),
     errors.InvalidImageType: Answer(400, 5004, "{text}"),
     errors.InvalidImage: Answer(400, 3010, "{text}", TWICE, openai=OpenAI("invalid_image")),

@@ -126,7 +126,7 @@ class RunReader:
             raise InvalidInput("required properties at '/' are 'multipart'")  # values of a form are bytes
         run = check(fields)
         sent = {f"{IMAGE}{index}": image for index, image in enumerate(run.images) if image is not None}
-        references, notes = await self._references.read(sent)
+        references, notes = await self._references.read(sent, scale_down=not self._strict)
         generation = GenerationRequest(
             model=model,
             prompt=run.prompt,
@@ -151,10 +151,14 @@ def query(request: Request) -> dict[str, str]:
 
 
 def inner(fields: Fields, name: str) -> Fields:
-    """The object under `name`, none being an empty one. Raises InvalidInput for anything else."""
+    """The object under `name`, none being an empty one. Raises InvalidInput for anything else but a form's part, which
+    like all that nobody asks for is ignored.
+    """
     value = fields.get(name)
-    if value is None or isinstance(value, dict):
-        return value or {}
+    if isinstance(value, dict):
+        return value
+    if value is None or isinstance(value, bytes):
+        return {}
     raise mismatch(name, "object", value)
 
 

@@ -18,32 +18,31 @@ memory than its file, and what a thread frees stays with it.
 
 
 class ReferenceReader:
-    """Decodes references off the event loop, those of a few requests at a time: one for all faces of a server.
+    """Decodes references off the event loop, those of a few requests at a time: one for all faces of a server."""
 
-    Those larger than the documented square are scaled down to it, or refused.
-    """
-
-    def __init__(self, max_pixels: int, *, scale_down: bool = True) -> None:
+    def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._scale_down = scale_down
         self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
 
-    async def read(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+    async def read(
+        self, sent: Mapping[str, bytes], *, scale_down: bool = True
+    ) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
         """The pictures of these names, in order, and a note for each that was scaled down to the documented square.
 
-        Raises InvalidImage, InvalidInput and RequestTooLarge, which name the picture.
+        Raises InvalidImage, InvalidInput and RequestTooLarge, which name the picture; InvalidInput also for one that
+        would have to be scaled down where it must not be.
         """
         if not sent:
             return (), ()  # no place among those who wait for a decoder
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._read, sent)
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._read, sent, scale_down)
 
-    def _read(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+    def _read(self, sent: Mapping[str, bytes], scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:  # noqa: FBT001
         try:
-            return self._fitted(sent)
+            return self._fitted(sent, scale_down=scale_down)
         finally:
             give_back_what_is_free()
 
-    def _fitted(self, sent: Mapping[str, bytes]) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
+    def _fitted(self, sent: Mapping[str, bytes], *, scale_down: bool) -> tuple[tuple[RGB, ...], tuple[str, ...]]:
         references, notes = [], []
         for name, data in sent.items():
             try:
@@ -53,7 +52,7 @@ class ReferenceReader:
             fitted = fit_within(picture)
             if fitted is not picture:
                 height, width = picture.shape[:2]
-                if not self._scale_down:
+                if not scale_down:
                     raise InvalidInput(
                         f"'/{name}' must be <= {REFERENCE_SIDE}x{REFERENCE_SIDE}, and is {width}x{height}"
                     )

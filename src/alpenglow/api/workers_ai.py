@@ -8,8 +8,11 @@ from alpenglow.api.auth import Authenticate
 from alpenglow.api.forms import Run, RunInput, RunReader, inner, is_proxied, query, text
 from alpenglow.api.runner import Picture, Runner
 from alpenglow.api.schemas import form_or_json, in_account, json_with, plain
+from alpenglow.errors import InvalidInput
 
 PREFIX = "/client/v4/accounts/{account}/ai"
+
+FORM_WITHOUT_MODEL = "this route takes JSON, an object of 'model' and 'input'; a form goes to .../ai/run/MODEL"
 
 
 def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> APIRouter:
@@ -23,6 +26,8 @@ def routes(reader: RunReader, runner: Runner, authenticate: Authenticate) -> API
 
     async def read_any(request: Request) -> tuple[Run]:
         fields = await reader.fields(request)
+        if isinstance(fields.get("model"), bytes):
+            raise InvalidInput(FORM_WITHOUT_MODEL)
         model = text(fields, "model")
         if is_proxied(model):
             envelope.speak(request, proxied.voice(model))

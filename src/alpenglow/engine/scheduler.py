@@ -13,7 +13,7 @@ from alpenglow.errors import Overloaded
 from alpenglow.request import GenerationResult
 
 FADE = 0.9
-"""Of an observation's weight at the next one."""
+"""What the weight of an observation is multiplied by at each later one."""
 
 
 class Scheduler:

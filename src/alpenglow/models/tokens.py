@@ -1,4 +1,4 @@
-"""Which position each token has: ids (t, h, w, l) for text, image and references.
+"""Tokens: their position ids (t, h, w, l) for text, image and references, and latents to tokens and back.
 
 Text token l is (0, 0, 0, l); the output image's token at row r and column c is (0, r, c, 0); reference i has a grid of
 its own at time 10 + 10 i, so that a prompt can speak of "image 0" and "image 1".

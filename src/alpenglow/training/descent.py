@@ -3,13 +3,12 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from alpenglow.engine.graphs import capture_on_cuda
 from alpenglow.training.replay import Replayed
@@ -17,20 +16,34 @@ from alpenglow.training.run import Average, Run
 
 
 class Learner(ABC):
-    """Takes steps: `module` learns by `optimizer`, on the device that trains. A step reads nothing but its inputs and
-    what stays where it is, so that it can be recorded.
-    """
+    """Takes steps by AdamW. A step reads nothing but its inputs and what stays where it is: it can be recorded."""
 
-    module: nn.Module
-    optimizer: Optimizer
+    def __init__(self, module: nn.Module, peaks: Sequence[tuple[Iterable[nn.Parameter], float]]) -> None:
+        """`module` is on the device that trains. `peaks` are the parameters of it that learn, with their full rates."""
+        self.module = module
+        device = next(module.parameters()).device
+        # Tensors, so that a step that is recorded reads what they are by then.
+        self._rates = [(torch.zeros((), device=device), peak) for _, peak in peaks]
+        groups = [{"params": some, "lr": rate} for (some, _), (rate, _) in zip(peaks, self._rates, strict=True)]
+        self.optimizer = torch.optim.AdamW(
+            groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True, capturable=device.type == "cuda"
+        )
 
-    @abstractmethod
     def at(self, share: float) -> None:
-        """Learn at that share of the peak rates from now on."""
+        """Learn at that share of the full rates from now on."""
+        for rate, peak in self._rates:
+            rate.fill_(peak * share)
 
-    @abstractmethod
     def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Take one step; the loss before it."""
+        loss = self.backward(inputs)
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.detach()
+
+    @abstractmethod
+    def backward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """The loss, whose gradients, and no others, are then those of the parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)

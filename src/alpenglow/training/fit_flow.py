@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,9 +27,6 @@ from alpenglow.training.compose import sent
 from alpenglow.training.descent import Learner, Pace, descend
 from alpenglow.training.ground import CELL, sample
 from alpenglow.training.run import Run
-
-ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
-"""How both the flow and the words are learned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,31 +77,23 @@ class FlowLearner(Learner):
     """
 
     def __init__(self, flow: Flow, weights: Tensor, peak: float, device: str) -> None:
-        """Move `flow` to the device. `weights` (C,) say what each latent channel counts, `peak` is the full rate."""
+        """Moves `flow` to the device. `weights` (C,) say what each latent channel counts, `peak` is the full rate."""
         dtype = torch.bfloat16 if "bf16" in features(torch.device(device)) else torch.float32
         self.computing = copy.deepcopy(flow).to(device, dtype)
         self.computing.transformer.time_in.float()  # bf16 would round the four timesteps to others than sampling visits
-        self.module, self.weights, self.peak = flow.to(device), weights.to(device), peak
+        self.weights = weights.to(device)
         # On a CPU the fused kernel's backward is slow for so few tokens.
         self.kernels = [SDPBackend.MATH] if device == "cpu" else ANY_LENGTH
-        self.rate = torch.zeros((), device=device)  # a tensor, so that a step that is recorded reads what it is by then
-        groups = [{"params": flow.parameters(), "lr": self.rate}]
-        self.optimizer = torch.optim.AdamW(groups, capturable=self.rate.device.type == "cuda", **ADAMW)
+        super().__init__(flow.to(device), [(flow.parameters(), peak)])
 
-    def at(self, share: float) -> None:
-        """Learn at that share of the peak rate from now on."""
-        self.rate.fill_(self.peak * share)
-
-    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Take one step on `Inputs`; the loss before it."""
+    def backward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Of `Inputs`."""
         copy_parameters(self.module, self.computing)
         with sdpa_kernel(self.kernels):
             loss = losses(self.computing, Inputs(*inputs), self.weights).mean()
             loss.backward()
         hand_over_gradients(self.computing, self.module)
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
-        self.optimizer.step()
-        return loss.detach()
+        return loss
 
 
 def fit_flow(

@@ -23,7 +23,7 @@ from alpenglow.models.transformer import Flux2Transformer
 from alpenglow.training.batches import Sayings
 from alpenglow.training.compose import sent
 from alpenglow.training.descent import Learner, Pace, descend
-from alpenglow.training.fit_flow import ADAMW, Flow
+from alpenglow.training.fit_flow import Flow
 from alpenglow.training.run import Run
 from alpenglow.weights.tokenizer import Tokenizer
 
@@ -59,26 +59,18 @@ class WordsLearner(Learner):
         """`flow` is on the device that trains; its text encoder learns. `weights` (C,) say how much each latent channel
         counts.
         """
-        self.module = flow.text_encoder
-        self.teacher = copy.deepcopy(flow.text_encoder).requires_grad_(requires_grad=False)
+        encoder = flow.text_encoder
+        self.teacher = copy.deepcopy(encoder).requires_grad_(requires_grad=False)
         self.transformer = copy.deepcopy(flow.transformer).requires_grad_(requires_grad=False)
         self.device = self.transformer.img_in.weight.device
         self.weights = weights.to(self.device)
         self.kernels = ANY_LENGTH if self.device.type == "cuda" else [SDPBackend.MATH]
-        self.peaks = {"model.embed_tokens": plan.embedding_rate, "model.layers": plan.learning_rate}
-        self.rates = {part: torch.zeros((), device=self.device) for part in self.peaks}
-        groups = [
-            {"params": self.module.get_submodule(part).parameters(), "lr": rate} for part, rate in self.rates.items()
-        ]
-        self.optimizer = torch.optim.AdamW(groups, capturable=self.device.type == "cuda", **ADAMW)
+        trunk = encoder.model
+        embeddings, layers = trunk.embed_tokens.parameters(), trunk.layers.parameters()
+        super().__init__(encoder, [(embeddings, plan.embedding_rate), (layers, plan.learning_rate)])
 
-    def at(self, share: float) -> None:
-        """Learn at that share of the peak rates from now on."""
-        for part, peak in self.peaks.items():
-            self.rates[part].fill_(peak * share)
-
-    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Take one step on `Sayings` and `Probes`, all on the device; the loss before it."""
+    def backward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Of `Sayings` and `Probes`, all on the device."""
         sayings, probes = Sayings(*inputs[:4]), Probes(*inputs[4:])
         with sdpa_kernel(self.kernels):
             with torch.no_grad():
@@ -87,9 +79,7 @@ class WordsLearner(Learner):
             loss = difference(found, wanted, self.weights)
             self.optimizer.zero_grad()
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
-        self.optimizer.step()
-        return loss.detach()
+        return loss
 
 
 def fit_words(
