@@ -3,9 +3,9 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from alpenglow.api.app import create_app
+from alpenglow.api.schemas import Operation, operations
 from alpenglow.api.tariff import described
 from alpenglow.catalogue import ROWS
 from alpenglow.engine.assemble import assemble
@@ -26,14 +26,10 @@ def api() -> Iterator[str]:
     """Every operation of the OpenAPI document, by tag."""
     engine, _ = assemble(["demo"], Path(), Limits())
     document = create_app(engine, Settings()).openapi()
-    groups: dict[str, list[str]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            lines = groups.setdefault(operation.get("tags", ["health"])[0], [])
-            lines += [f"### `{method.upper()} {path}`", "", operation.get("description", operation["summary"]), ""]
-            lines += _fields(document, operation)
-    for group, lines in groups.items():
-        yield from (f"## {group[0].upper()}{group[1:]}", "", *lines)
+    for group, listed in operations(document).items():
+        yield from (f"## {group[0].upper()}{group[1:]}", "")
+        for operation in listed:
+            yield from (f"### `{operation.method} {operation.path}`", "", operation.text, "", *_fields(operation))
 
 
 def models() -> Iterator[str]:
@@ -60,27 +56,18 @@ def _plain(value: object) -> object:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _fields(document: dict[str, Any], operation: dict[str, Any]) -> Iterator[str]:
-    bodies = operation.get("requestBody", {}).get("content", {})
-    schema = next((_resolve(document, body["schema"]) for body in bodies.values()), {})
-    query = {one["name"]: one["schema"] for one in operation.get("parameters", []) if one["in"] == "query"}
-    fields = query | schema.get("properties", {})
+def _fields(operation: Operation) -> Iterator[str]:
+    fields = operation.query | operation.fields
     if not fields:
         return
     yield from ("| field | type | default | meaning |", "|---|---|---|---|")
     for name, rule in fields.items():
-        kind = _resolve(document, rule).get("type", "")
         limits = f", {rule['minimum']} to {rule['maximum']}" if "minimum" in rule and "maximum" in rule else ""
         chosen = ": " + ", ".join(map(str, rule["enum"])) if "enum" in rule else ""
-        needed = ", required" if name in schema.get("required", []) else ""
+        needed = ", required" if name in operation.required else ""
         text = rule.get("description", "")
-        yield f"| `{name}` | {kind}{needed}{limits}{chosen} | {rule.get('default', '')} | {text} |"
+        yield f"| `{name}` | {rule.get('type', '')}{needed}{limits}{chosen} | {rule.get('default', '')} | {text} |"
     yield ""
-
-
-def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    name = schema.get("$ref", "").rpartition("/")[2]
-    return document["components"]["schemas"][name] if name else schema
 
 
 PARTS: dict[str, Callable[[], Iterator[str]]] = {"api": api, "models": models, "settings": settings}

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from alpenglow.api import envelope, tariff
 from alpenglow.api.forms import RunInput
-from alpenglow.api.schemas import plain
+from alpenglow.api.schemas import operations, plain
 from alpenglow.request import EngineClient, find_card
 from alpenglow.settings import Settings
 
@@ -70,7 +70,7 @@ def routes(client: EngineClient, settings: Settings) -> APIRouter:
     @page("/docs")
     async def reference(request: Request) -> HTMLResponse:
         document: dict[str, Any] = request.app.openapi()
-        return pages.page("reference", here="/docs", info=document["info"], groups=_groups(document))
+        return pages.page("reference", here="/docs", info=document["info"], groups=operations(document))
 
     @router.get("/price/{name:path}")
     async def price(request: Request, name: str, asked: Annotated[tariff.PriceInput, Query()]) -> Response:
@@ -101,30 +101,3 @@ class _Pages:
 def _code(text: str) -> Markup:
     """Text with `names` between backticks set as code."""
     return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
-
-
-def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Operations by tag, each with its method, path, sentence, and fields of query and body."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            bodies = operation.get("requestBody", {}).get("content", {})
-            schema = next((_resolve(document, body["schema"]) for body in bodies.values()), {})
-            groups.setdefault(operation.get("tags", ["health"])[0], []).append(
-                {
-                    "method": method.upper(),
-                    "path": path,
-                    "text": operation.get("description", operation["summary"]),
-                    "query": [p for p in operation.get("parameters", []) if p["in"] == "query"],
-                    "types": list(bodies),
-                    "fields": {name: _resolve(document, field) for name, field in schema.get("properties", {}).items()},
-                    "required": schema.get("required", []),
-                }
-            )
-    return groups
-
-
-def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema, or what its reference points to."""
-    name = schema.get("$ref", "").rpartition("/")[2]
-    return document["components"]["schemas"][name] if name else schema

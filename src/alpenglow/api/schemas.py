@@ -1,5 +1,8 @@
-"""What the API says of itself: JSON schemas, made from the models that validate. Knows no routes."""
+"""What the API says of itself: JSON schemas, made from the models that validate, and its routes as a
+list for readers. Knows no routes itself.
+"""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,6 +55,45 @@ def json_with(**properties: Schema) -> Schema:
 
 def in_account(account: str) -> None:
     """A dependency that tells the document of the account in the path; who may ask for it is not decided here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method of a path, as an OpenAPI document tells of it: a sentence, fields of query and body, the body's types."""
+
+    method: str
+    path: str
+    text: str
+    query: dict[str, Schema]
+    types: tuple[str, ...]
+    fields: dict[str, Schema]
+    required: tuple[str, ...]
+
+
+def operations(document: Schema) -> dict[str, list[Operation]]:
+    """The document's operations by tag."""
+    components = document["components"]["schemas"]
+
+    def resolved(schema: Schema) -> Schema:
+        name = schema.get("$ref", "").rpartition("/")[2]
+        return components[name] if name else schema
+
+    found: dict[str, list[Operation]] = {}
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            bodies = told.get("requestBody", {}).get("content", {})
+            body = next((resolved(one["schema"]) for one in bodies.values()), {})
+            operation = Operation(
+                method.upper(),
+                path,
+                told.get("description", told["summary"]),
+                {one["name"]: one["schema"] for one in told.get("parameters", []) if one["in"] == "query"},
+                tuple(bodies),
+                {name: resolved(field) for name, field in body.get("properties", {}).items()},
+                tuple(body.get("required", [])),
+            )
+            found.setdefault(told.get("tags", ["health"])[0], []).append(operation)
+    return found
 
 
 def _field(rule: Schema) -> Schema:

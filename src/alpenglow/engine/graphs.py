@@ -144,9 +144,3 @@ def capture_on_cuda(warm_ups: int = WARM_UPS) -> Capture:
         return graph.replay, output
 
     return capture
-
-
-def again(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
-    """The slow twin: runs the forward itself into the same memory."""
-    output = run().clone()
-    return lambda: output.copy_(run()), output

@@ -58,7 +58,7 @@ class AutoEncoder(nn.Module):
         return self.normalise(patchify(mean))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Normalised latents (B, C, h, w) -> image (B, 3, h * grid, w * grid), about [-1, 1], not clamped."""
+        """Normalised latents (B, C, h, w) -> image (B, 3, H, W), about [-1, 1], not clamped. H is h * pixels_per_token."""
         return self.decoder(unpatchify(self.denormalise(latents)))
 
     def normalise(self, z: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(channels[0], 3, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_channels, 2h, 2w) -> (B, 3, h * grid, w * grid)."""
+        """(B, latent_channels, 2h, 2w) -> (B, 3, h * pixels_per_token, w * pixels_per_token)."""
         return self.fine(self.coarse(z))
 
     def coarse(self, z: Tensor) -> Tensor:

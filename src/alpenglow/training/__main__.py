@@ -142,11 +142,11 @@ def make_autoencoder(folder: Path, packages: Path) -> AutoEncoder:
 def make_tokenizer(folder: Path, packages: Path, lexicon: Lexicon) -> Path:
     """Fit the vocabulary, once, on captions as they occur in training, and add words; the folder that it is in."""
     if not (folder / "tokenizer").exists():
-        library, partial = load_drawings(packages), folder / "tokenizer.partial"
+        library, unfinished = load_drawings(packages), folder / "tokenizer.partial"
         captions = training_prompts(library, np.random.default_rng(RECIPE.seed), RECIPE.vocabulary_captions)
-        fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size - RECIPE.added_words, partial)
-        add_words(partial, lexicon.entries(partial)[: RECIPE.added_words])
-        partial.rename(folder / "tokenizer")
+        fit_tokenizer(captions, ARCHITECTURE.text_encoder.vocab_size - RECIPE.added_words, unfinished)
+        add_words(unfinished, lexicon.entries(unfinished)[: RECIPE.added_words])
+        unfinished.rename(folder / "tokenizer")
     return folder / "tokenizer"
 
 

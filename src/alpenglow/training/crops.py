@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.random import Generator
-from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
 from alpenglow.models.autoencoder import AutoEncoder, patchify
-from alpenglow.training.drawings import Library, load_drawings, render, render_svg
+from alpenglow.training.drawings import Library, Pixels, load_drawings, render, render_svg
 from alpenglow.training.run import worker_count
 from alpenglow.training.scenes import SCENES, scene_svg
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

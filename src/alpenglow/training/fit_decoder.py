@@ -69,7 +69,7 @@ def fit_decoder(model: AutoEncoder, pool: CropPool, run: Run, plan: DecoderPlan)
 
 def pyramid(decoder: Decoder, z: Tensor, finest: int) -> list[Tensor]:
     """What the decoder has of the picture after each level, coarse to fine; level 0 is the picture itself."""
-    x = decoder.mid(decoder.conv_in(decoder.post_quant_conv(z)))
+    x = decoder.coarse(z)
     pictures = []
     for i in reversed(range(max(finest, 1), len(decoder.up))):
         x = decoder.up[i](x)

@@ -36,11 +36,11 @@ def start_linear(model: AutoEncoder, pictures: Sequence[Tensor]) -> None:
         match module:
             case ResnetBlock(conv2=last) | AttnBlock(proj_out=last):
                 _fill(last)
-    components = fit_encoder(model, pictures)
-    fit_decoder(model, components, pictures)
+    components = set_encoder(model, pictures)
+    set_decoder(model, components, pictures)
 
 
-def fit_encoder(model: AutoEncoder, pictures: Sequence[Tensor]) -> list[Tensor]:
+def set_encoder(model: AutoEncoder, pictures: Sequence[Tensor]) -> list[Tensor]:
     """Set the encoder; return its latents of `pictures`, (B, latent_channels, H/32, W/32) each."""
     encoder: Any = model.encoder  # the parts of a Sequential have no types
     channels, kept = model.config.channels, model.config.latent_channels
@@ -75,7 +75,7 @@ def fit_encoder(model: AutoEncoder, pictures: Sequence[Tensor]) -> list[Tensor]:
     return [f[:, :kept] / spread[:, None, None] for f in features]
 
 
-def fit_decoder(model: AutoEncoder, latents: Sequence[Tensor], pictures: Sequence[Tensor]) -> None:
+def set_decoder(model: AutoEncoder, latents: Sequence[Tensor], pictures: Sequence[Tensor]) -> None:
     """Set the decoder's path of colour; what is beside it keeps its random weights."""
     decoder: Any = model.decoder
     kept, rgb = model.config.latent_channels, slice(0, 3)
