@@ -59,7 +59,7 @@ def in_account(account: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method of a path, as an OpenAPI document tells of it: a sentence, fields of query and body, the body's types."""
+    """A method of a path, as an OpenAPI document tells of it: a sentence, fields of query and body, body types."""
 
     method: str
     path: str

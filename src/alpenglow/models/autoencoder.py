@@ -58,7 +58,7 @@ class AutoEncoder(nn.Module):
         return self.normalise(patchify(mean))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Normalised latents (B, C, h, w) -> image (B, 3, H, W), about [-1, 1], not clamped. H is h * pixels_per_token."""
+        """Normalised latents (B, C, h, w) -> image (B, 3, h * pixels_per_token, ...), about [-1, 1], not clamped."""
         return self.decoder(unpatchify(self.denormalise(latents)))
 
     def normalise(self, z: Tensor) -> Tensor:
