@@ -85,7 +85,7 @@ def test_what_cannot_be_done_ends_with_1_and_a_sentence(alpenglow, arguments, sa
 
 
 @pytest.mark.parametrize(
-    "command", [["accounts", "list"], ["accounts", "limit", "team"], ["tokens", "create", "team"], ["usage"]]
+    "command", [["accounts", "list"], ["accounts", "limit", "team"], ["tokens", "create", "team"], ["usage"], ["serve"]]
 )
 def test_a_misspelt_ledger_is_not_made(alpenglow, tmp_path, command):
     url = f"sqlite:///{tmp_path}/ledgre.db"

@@ -180,6 +180,44 @@ def test_one_failure_leaves_the_others_alone(pipeline, phase, caplog):
     assert f"RuntimeError: {phase}" in caplog.text
 
 
+def test_a_panic_of_native_code_is_one_pictures_alone(pipeline, monkeypatch):
+    """Rust's come as what is no Exception."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panic(request):
+        raise PanicException("NormalizedString bad split")
+
+    engine, prepare = loaded(pipeline), pipeline.prepare
+    monkeypatch.setattr(pipeline, "prepare", lambda request: (panic if request.seed else prepare)(request))
+    good, bad = engine.submit(ask(0)), engine.submit(ask(1))
+    run_dry(engine)
+    assert good.result().seed == 0
+    with pytest.raises(EngineFailure, match="prepare"):
+        bad.result()
+
+
+def test_a_preview_that_fails_does_not_cost_the_picture(pipeline, monkeypatch, caplog):
+    def fail(sample):
+        raise RuntimeError("no preview")
+
+    monkeypatch.setattr(pipeline, "preview", fail)
+    engine, told = loaded(pipeline), []
+    future = engine.submit(ask(1, previews=True), told.append)
+    run_dry(engine)
+    assert future.result().seed == 1
+    assert [progress.preview for progress in told] == [None] * (STEPS + 1)
+    assert "RuntimeError: no preview" in caplog.text
+
+    lost = engine.submit(ask(2, previews=True))
+    pipeline.lost = True
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        run_dry(engine)
+    with pytest.raises(EngineFailure, match="preview"):
+        lost.result()
+
+
 def test_a_failed_forward_fails_its_batch_and_no_one_else(pipeline, caplog):
     engine = loaded(pipeline)
     bad, neighbour = engine.submit(ask(0, "fail to denoise")), engine.submit(ask(1))
@@ -391,6 +429,24 @@ def test_while_loading_it_is_not_ready_and_accepts_nothing(pipeline):
     assert engine.status().ready
     assert pipeline.warm
     engine.close()
+
+
+def test_closing_does_not_wait_for_what_is_loading(pipeline):
+    engine, may_load, warmed = Engine([card()]), threading.Event(), []
+    pipeline.warm_up = lambda: warmed.append(1)
+
+    def loader():
+        assert may_load.wait(30)
+        yield pipeline
+
+    engine.start(loader)
+    began = time.monotonic()
+    engine.close()
+    assert time.monotonic() - began < 10
+    may_load.set()
+    engine._thread.join(10)
+    assert not engine._thread.is_alive()
+    assert (engine.status().ready, warmed) == (False, [])
 
 
 @pytest.mark.parametrize(

@@ -349,6 +349,27 @@ def test_where_memory_is_short_it_is_tried_again_without_what_was_kept(pipeline:
         picture(short, request)
 
 
+def test_where_memory_is_short_for_several_they_are_advanced_in_halves(pipeline: Pipeline, monkeypatch) -> None:
+    short, rows = Pipeline(ROW, pipeline.networks), []
+    alone = [picture(short, ask(seed=seed)) for seed in range(3)]
+    samples = [short.prepare(ask(seed=seed)) for seed in range(3)]
+
+    def forward(img: Tensor, *args: object, **kwargs: object) -> Tensor:
+        rows.append(len(img))
+        if len(img) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return short.networks.transformer(img, *args, **kwargs)
+
+    monkeypatch.setattr(short, "forward", forward)
+    short.advance(samples)
+    assert rows == [3, 3, 1, 2, 2, 1, 1]
+    assert [sample.step for sample in samples] == [1, 1, 1]
+    while not samples[0].done:
+        short.advance(samples)
+    for sample, expected in zip(samples, alone, strict=True):
+        np.testing.assert_array_equal(short.decode(sample), expected)
+
+
 def refusing(forward: Callable[..., Tensor], times: int) -> Callable[..., Tensor]:
     """Has too little memory at first."""
     left = list(range(times))

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:  # torch takes a second to import; help does not need it
+    from pydantic import SecretStr
+
     from alpenglow.engine.engine import Engine, Loader
     from alpenglow.ledger.ledger import Ledger
     from alpenglow.settings import Settings
@@ -56,12 +58,18 @@ def open_ledger(url: str | None, config: Path | None, *, make: bool = False) -> 
 
     Another file is made only where `make` says so: what is not there yet has most likely a misspelt name.
     """
-    from alpenglow.ledger.ledger import Ledger
     from alpenglow.settings import Settings, local_ledger
 
     settings = Settings.load({"config_file": config, "ledger_url": url})
-    where, local = (settings.ledger_url or local_ledger()).get_secret_value(), local_ledger().get_secret_value()
-    return Ledger.open(where, make=make or where == local)
+    return ledger_at(settings.ledger_url or local_ledger(), make=make)
+
+
+def ledger_at(url: SecretStr, *, make: bool = False) -> Ledger:
+    """The ledger at a URL; see `open_ledger`."""
+    from alpenglow.ledger.ledger import Ledger
+    from alpenglow.settings import local_ledger
+
+    return Ledger.open(url.get_secret_value(), make=make or url == local_ledger())
 
 
 def open_engine(settings: Settings) -> tuple[Engine, Loader]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alpenglow.cli.live import Board, in_foreground
-from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, open_engine
+from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, ledger_at, open_engine
 from alpenglow.errors import SettingsError
 from alpenglow.request import ModelCard
 from alpenglow.settings import Settings
@@ -129,10 +129,9 @@ def _listen(settings: Settings) -> None:
 
     from alpenglow.api.app import create_app
     from alpenglow.api.metering import holder
-    from alpenglow.ledger.ledger import Ledger
 
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
-    ledger = Ledger.open(settings.ledger_url.get_secret_value()) if settings.ledger_url else None
+    ledger = ledger_at(settings.ledger_url) if settings.ledger_url else None
     engine, loader = open_engine(settings)
     announce(engine.models(), settings)
 

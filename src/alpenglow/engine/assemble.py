@@ -1,6 +1,6 @@
 """From names to an engine: which checkpoints are loaded, and which of them answers for which model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alpenglow.catalogue import ROWS, Row, find
@@ -38,9 +38,9 @@ def assemble(
         plan_for(where, precision, offload)
     rows = {row: _files(row, models_dir, cache_dir) for row in map(_row, models)}
 
-    def loader() -> list[Pipeline]:
-        return [
-            Pipeline.load(
+    def loader() -> Iterator[Pipeline]:
+        for row, files in rows.items():
+            yield Pipeline.load(
                 row,
                 files,
                 device=device,
@@ -50,8 +50,6 @@ def assemble(
                 ignore_guidance=ignore_guidance,
                 cache_bytes=cache_bytes,
             )
-            for row, files in rows.items()
-        ]
 
     return Engine(cards(rows), limits), loader
 

@@ -15,6 +15,7 @@ from alpenglow.engine.job import Job
 from alpenglow.engine.scheduler import Limits, Scheduler
 from alpenglow.errors import AlpenglowError, EngineClosed, EngineFailure, EngineStopped
 from alpenglow.request import (
+    RGB,
     CacheStatus,
     EngineStatus,
     GenerationRequest,
@@ -31,6 +32,9 @@ Loader = Callable[[], Iterable["Pipeline"]]
 """Builds the pipelines that answer. Called in the engine's thread; may take minutes and may raise."""
 
 log = logging.getLogger(__name__)
+
+LOADING_SECONDS = 1.0
+"""How long closing waits for what is loading to notice."""
 
 STOPPED = "The engine stopped, or never started: the server's log says why."
 """What callers are told after a failure. The error's own message names files and is for whoever runs the engine."""
@@ -117,10 +121,15 @@ class Engine:
 
     def load(self, loader: Loader) -> None:
         """Build and warm up the pipelines, here and now; the engine is ready when this returns."""
-        began = perf_counter()
-        pipelines = {pipeline.row.name: pipeline for pipeline in loader()}
+        began, pipelines = perf_counter(), {}
+        for pipeline in loader():
+            pipelines[pipeline.row.name] = pipeline
+            if self._closes_at is not None:  # nobody waits for it any more
+                return
         for pipeline in pipelines.values():
             pipeline.warm_up()
+            if self._closes_at is not None:
+                return
         for name, pipeline in pipelines.items():
             log.info("%s computes in %s", name, pipeline.plan)
         log.info("%s ready in %.1f s", ", ".join(pipelines), perf_counter() - began)
@@ -142,12 +151,16 @@ class Engine:
             self._check_open()
 
     def close(self, drain_seconds: float = 0.0) -> None:
-        """Accept no more, work off what is queued for `drain_seconds`, then fail the rest with EngineClosed."""
+        """Accept no more, work off what is queued for `drain_seconds`, then fail the rest with EngineClosed.
+
+        What is loading is left to its thread after a moment, and ends with the process: it owes nobody anything.
+        """
         with self._changed:
             self._closes_at = monotonic() + drain_seconds
+            loading = not self._pipelines
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(LOADING_SECONDS if loading else None)
         self._abandon()
 
     def _run(self, loader: Loader) -> None:
@@ -155,7 +168,7 @@ class Engine:
             self.load(loader)
             while self._wait_for_work():
                 self.step()
-        except Exception as error:
+        except BaseException as error:  # it must not look ready without its thread
             log.exception("the engine stopped")
             with self._changed:
                 sentence = f"The engine stopped: {type(error).__name__}: {error}"
@@ -185,10 +198,21 @@ class Engine:
             batch[0].pipeline.advance([job.sample for job in batch if job.sample is not None])
         for job in batch:
             with self._phase("preview", [job]):
-                preview = job.pipeline.preview(job.sample) if job.sample is not None and job.wants_preview else None
+                preview = self._preview(job)
             with self._phase("report", [job]):
                 job.ahead = 0
                 job.report(preview)
+
+    def _preview(self, job: Job) -> RGB | None:
+        """None where nobody wants it, or where it fails: the picture goes on without, unless the device is lost."""
+        if job.sample is None or not job.wants_preview:
+            return None
+        try:
+            return job.pipeline.preview(job.sample)
+        except Exception:
+            log.exception("failed to preview")
+            job.pipeline.check_device()
+            return None
 
     def _tell_place(self, job: Job, ahead: int) -> None:
         """Only if it is another than the last time."""
@@ -215,7 +239,7 @@ class Engine:
             yield
         except AlpenglowError as error:
             self._fail(jobs, error)
-        except Exception:
+        except BaseException:  # a panic of native code is no Exception, and one picture's alone
             log.exception("failed to %s", name)
             # Not chained: a traceback would keep the tensors of its frames alive for as long as the caller keeps it.
             self._fail(jobs, EngineFailure(f"The engine failed to {name} this picture."))

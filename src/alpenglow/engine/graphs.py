@@ -129,18 +129,26 @@ def capture_on_cuda(warm_ups: int = WARM_UPS) -> Capture:
     """Captures by CUDA, after so many runs on a stream of its own that it asks for. What the graphs of one such
     function compute with lies in the same memory, since only one of them runs at a time.
     """
-    pool = torch.cuda.graph_pool_handle()
+    pool, side = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
 
     def capture(run: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
-        side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(warm_ups):
                 run()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
+        clear_workspaces()
         with torch.cuda.graph(graph, pool=pool):
             output = run()
+        clear_workspaces()
         return graph.replay, output
 
     return capture
+
+
+def clear_workspaces() -> None:
+    """Let go of what cuBLAS keeps for each stream. Taken while a graph is captured, it lies in the graphs' pool, which
+    would neither be given back as a whole nor be whole for other graphs; torch's own compiler does the same.
+    """
+    torch._C._cuda_clearCublasWorkspaces()  # noqa: SLF001 - torch has no public name for it

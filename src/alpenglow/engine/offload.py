@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from mmap import PAGESIZE
 from typing import Literal, get_args
 
@@ -122,7 +123,8 @@ class StreamedBlocks:
         if self._left is not None:
             # Asked for long before the device gets there, every block would take memory of its own.
             self._left.synchronize()
-        with torch.cuda.stream(self._copy_stream):  # of no consequence where there is none
+        # `stream(None)` asks the device for its index, which Metal has not.
+        with nullcontext() if self._copy_stream is None else torch.cuda.stream(self._copy_stream):
             self._modules[number].onload()
         self._prefetched.add(number)
 

@@ -278,10 +278,28 @@ class Pipeline:
             notes=self._notes(request),
         )
 
+    def advance(self, samples: Sequence[Sample]) -> None:
+        """Move every sample by one step, each at its own timestep, in one forward (two where they are guided), or where
+        the device has no room for all of them, in halves.
+        """
+        if not self._fits(samples):
+            half = len(samples) // 2
+            self.advance(samples[:half])
+            self.advance(samples[half:])
+
+    def _fits(self, samples: Sequence[Sample]) -> bool:
+        """Whether there was room to advance several. Alone each has to."""
+        try:
+            self._step(samples)
+        except torch.OutOfMemoryError:
+            if len(samples) == 1:
+                raise
+            return False
+        return True
+
     @torch.inference_mode()
     @once_more
-    def advance(self, samples: Sequence[Sample]) -> None:
-        """Move every sample by one step, each at its own timestep, in one forward (two where they are guided)."""
+    def _step(self, samples: Sequence[Sample]) -> None:
         x = torch.cat([s.x for s in samples])
         t, t_next = (torch.cat([s.timesteps[:, s.step + k] for s in samples]) for k in (0, 1))
         velocity = self._velocity(samples, torch.cat([s.text for s in samples]))
@@ -311,6 +329,7 @@ class Pipeline:
         return self.decode(sample)
 
     @torch.inference_mode()
+    @once_more
     def preview(self, sample: Sample) -> RGB | None:
         """A small picture of where the latents are headed: for samples with `previews`, once a step is made."""
         if sample.clean is None:
