@@ -1,7 +1,9 @@
 """The `alpenglow` command: its subcommands, and how their errors are told."""
 
+import os
 import sys
-from typing import Annotated
+import threading
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,7 +24,20 @@ def main() -> None:
         app()
     except AlpenglowError as error:
         Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _end(1)
+    except SystemExit as ended:
+        _end(ended.code)
+
+
+def _end(code: object) -> NoReturn:
+    """Exit; at once where the engine still loads in its thread (`Engine.close`), since native code under which Python is
+    taken down aborts.
+    """
+    if isinstance(code, int) and any(thread.name == "engine" for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
 
 
 app = typer.Typer(
