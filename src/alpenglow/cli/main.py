@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _end(code: object) -> NoReturn:
-    """Exit; at once where the engine still loads in its thread (`Engine.close`), since native code under which Python is
+    """Exit; at once where the engine still loads in its thread (`Engine.close`): native code under which Python is
     taken down aborts.
     """
     if isinstance(code, int) and any(thread.name == "engine" for thread in threading.enumerate()):
