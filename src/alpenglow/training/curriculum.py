@@ -3,7 +3,7 @@
 The first three stages have never been run whole. The bundled flow went through twenty-one stages of commit 741ef44,
 over pools of rendered pictures; these three sum them up, in about as many steps. It then went through the next three,
 of which two fifths were kept (`--keep 0.6`), the next one (`--keep 0.15`) and the five on a GPU after it, each ended by
-the clock at the steps that stand here. How the last three were run on two cores stands in BENCHMARKS.md.
+the clock at the steps that stand here. How the last six were run on two cores stands in BENCHMARKS.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -239,6 +239,11 @@ LARGEST_FRAMES_SAMPLED = shared(
     (LARGEST_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_BESIDE, SEVERAL, EDITED_TOGETHER, OUTSIDE),
     *(0.6, 0.03, 0.02, 0.22, 0.04, 0.05, 0.04),
 )
+LARGEST_FRAMES_KNOWN = shared(
+    (LARGEST_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_AGAIN, SEVERAL, EDITED_TOGETHER, OUTSIDE),
+    *(0.34, 0.04, 0.03, 0.38, 0.06, 0.07, 0.08),
+)
+SAMPLED = FlowPlan(steps=0, first_alone=0.8, averaging=0.998, words=False, sampled=True)
 
 
 CURRICULUM = (
@@ -330,4 +335,8 @@ CURRICULUM = (
         KNOWN_AGAIN,
         FlowPlan(steps=1_700, batch=6, first_alone=0.8, learning_rate=2e-4, averaging=0.99, words=False, seed=114),
     ),
+    # The largest frames again, of whose plain ground a sample is shown: three times as many pictures a step.
+    Stage(EVERY_FRAME_SAMPLED, replace(SAMPLED, steps=2_400, learning_rate=6e-4, hold=0.99, seed=115)),
+    Stage(LARGEST_FRAMES_SAMPLED, replace(SAMPLED, steps=7_800, learning_rate=6e-4, hold=0.6, seed=116)),
+    Stage(LARGEST_FRAMES_KNOWN, replace(SAMPLED, steps=3_500, learning_rate=3e-4, hold=0.1, averaging=0.99, seed=117)),
 )
