@@ -239,9 +239,17 @@ LARGEST_FRAMES_SAMPLED = shared(
     (LARGEST_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_BESIDE, SEVERAL, EDITED_TOGETHER, OUTSIDE),
     *(0.6, 0.03, 0.02, 0.22, 0.04, 0.05, 0.04),
 )
-LARGEST_FRAMES_KNOWN = shared(
-    (LARGEST_SAMPLED, WIDE_AND_TALL, OUTSIDE_LARGE, NAMED_AGAIN, SEVERAL, EDITED_TOGETHER, OUTSIDE),
-    *(0.34, 0.04, 0.03, 0.38, 0.06, 0.07, 0.08),
+SMALLEST_KNOWN = shared(
+    (
+        LARGEST_SAMPLED,
+        WIDE_AND_TALL,
+        OUTSIDE_LARGE,
+        replace(NAMED_AGAIN, frames=NAMED_AGAIN.frames | {(256, 256): 0.9}),
+        SEVERAL,
+        EDITED_TOGETHER,
+        OUTSIDE,
+    ),
+    *(0.22, 0.03, 0.02, 0.55, 0.06, 0.06, 0.06),
 )
 SAMPLED = FlowPlan(steps=0, first_alone=0.8, averaging=0.998, words=False, sampled=True)
 
@@ -338,5 +346,6 @@ CURRICULUM = (
     # The largest frames again, of whose plain ground a sample is shown: three times as many pictures a step.
     Stage(EVERY_FRAME_SAMPLED, replace(SAMPLED, steps=2_400, learning_rate=6e-4, hold=0.99, seed=115)),
     Stage(LARGEST_FRAMES_SAMPLED, replace(SAMPLED, steps=7_800, learning_rate=6e-4, hold=0.6, seed=116)),
-    Stage(LARGEST_FRAMES_KNOWN, replace(SAMPLED, steps=3_500, learning_rate=3e-4, hold=0.1, averaging=0.99, seed=117)),
+    # What had been lost meanwhile: names at 256x256.
+    Stage(SMALLEST_KNOWN, replace(SAMPLED, steps=3_500, learning_rate=4e-4, hold=0.1, averaging=0.99, seed=117)),
 )
