@@ -117,7 +117,7 @@ def test_the_bundled_checkpoint_draws_what_it_is_asked_for(pipeline, judge, libr
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "least"), [(1536, 1024, 0.75), (1920, 1088, 0.75), (1088, 1920, 0.5), (1920, 1920, 0.3)]
+    ("width", "height", "least"), [(1536, 1024, 0.85), (1920, 1088, 0.85), (1088, 1920, 0.85), (1920, 1920, 0.85)]
 )
 def test_the_bundled_checkpoint_draws_in_the_largest_frames(pipeline, judge, library, width, height, least):
     questions = list(named(library.only(FAVOURITES), "fluent", width, height))[::12]

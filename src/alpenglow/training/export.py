@@ -53,10 +53,8 @@ documented with, on up to four references: the subject of one in the style of an
 background, another place. It knows little else, it is not FLUX.2 [klein], and its pictures say nothing about that
 model's quality.
 
-How well: it draws things by their names, in four styles, at 256x256, 512x512 and 1024x1024, in the default style also
-at 1024x768, 768x1024, 1280x720 and 1024x1536; pale things are faint, details of small ones soft. Above 512x512 a
-thing keeps the size that it has there, and the larger the frame, the softer it is: at 1536x1024 and 1920x1080 four in
-five are recognised, at 1080x1920 three in five, at 1920x1920 less than every second one. Landscapes are clear at
+How well: it draws things by their names, in four styles, at every size from 256x256 to 1920x1920; pale things are
+faint, details of small ones soft. Above 512x512 a thing keeps the size that it has there. Landscapes are clear at
 512x512, soft at 1024x768 and 1024x1024, and light and horizon beyond; a thing named in one is clear or blurred. A
 reference is recognised on another background, in another place, moved to a side, beside or among others, at 256x256
 and 512x512; restyled like another one if it shows a thing of the first list, mostly if it shows another that it was
