@@ -27,9 +27,10 @@ PROMPTS: dict[str, dict[Size, tuple[str, ...]]] = {
         (256, 256): ("a dog", "a rocket", "a slice of pizza", "a croissant", "a kangaroo", "a taco"),
         (512, 512): ("a snowman", "a tiger", "an ice cream", "a car", "a glass of wine", "a butterfly"),
         (1024, 768): ("a fox", "a whale"),
-        (1024, 1024): ("a unicorn", "a hamburger"),
+        (1024, 1024): ("a unicorn",),
         (1920, 1088): ("a dragon",),
         (1088, 1920): ("a volcano",),
+        (1920, 1920): ("a hamburger",),
     },
     "words": {
         (256, 256): (

@@ -345,7 +345,7 @@ CURRICULUM = (
     ),
     # The largest frames again, of whose plain ground a sample is shown: three times as many pictures a step.
     Stage(EVERY_FRAME_SAMPLED, replace(SAMPLED, steps=2_400, learning_rate=6e-4, hold=0.99, seed=115)),
-    Stage(LARGEST_FRAMES_SAMPLED, replace(SAMPLED, steps=7_800, learning_rate=6e-4, hold=0.6, seed=116)),
+    Stage(LARGEST_FRAMES_SAMPLED, replace(SAMPLED, steps=7_885, learning_rate=6e-4, hold=0.6, seed=116)),
     # What had been lost meanwhile: names at 256x256.
-    Stage(SMALLEST_KNOWN, replace(SAMPLED, steps=3_500, learning_rate=4e-4, hold=0.1, averaging=0.99, seed=117)),
+    Stage(SMALLEST_KNOWN, replace(SAMPLED, steps=3_766, learning_rate=4e-4, hold=0.1, averaging=0.99, seed=117)),
 )
