@@ -443,9 +443,10 @@ def test_closing_does_not_wait_for_what_is_loading(pipeline):
     began = time.monotonic()
     engine.close()
     assert time.monotonic() - began < 10
+    assert engine.left_loading
     may_load.set()
     engine._thread.join(10)
-    assert not engine._thread.is_alive()
+    assert not engine.left_loading
     assert (engine.status().ready, warmed) == (False, [])
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alpenglow.cli.inline import inline
-from alpenglow.cli.options import AsJsonObject, Config, Device, Precision, Threads, open_engine
+from alpenglow.cli.options import AsJsonObject, Config, Device, Precision, Threads, leave, open_engine
 from alpenglow.errors import AlpenglowError, InvalidImage
 from alpenglow.imaging import REFERENCE_SIDE, ImageFormat, Provenance, encode, fit_within, read_reference
 from alpenglow.request import (
@@ -29,6 +29,9 @@ from alpenglow.request import (
 )
 from alpenglow.request import Progress as StepsDone
 from alpenglow.settings import Settings, terminal_graphics
+
+INTERRUPTED = 130
+"""What shells give programs that Ctrl-C ended."""
 
 FORMATS: dict[str, ImageFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 
@@ -160,5 +163,9 @@ def _run(settings: Settings, request: GenerationRequest) -> GenerationResult:
 
             future: Future[GenerationResult] = engine.submit(request, show)
             return future.result()
+        except KeyboardInterrupt:
+            engine.close()
+            leave(engine, INTERRUPTED)
+            raise
         finally:
             engine.close()

@@ -1,9 +1,7 @@
 """The `alpenglow` command: its subcommands, and how their errors are told."""
 
-import os
 import sys
-import threading
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,20 +22,7 @@ def main() -> None:
         app()
     except AlpenglowError as error:
         Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        _end(1)
-    except SystemExit as ended:
-        _end(ended.code)
-
-
-def _end(code: object) -> NoReturn:
-    """Exit; at once where the engine still loads in its thread (`Engine.close`): native code under which Python is
-    taken down aborts.
-    """
-    if isinstance(code, int) and any(thread.name == "engine" for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    raise SystemExit(code)
+        sys.exit(1)
 
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,6 +71,16 @@ def ledger_at(url: SecretStr, *, make: bool = False) -> Ledger:
     from alpenglow.settings import local_ledger
 
     return Ledger.open(url.get_secret_value(), make=make or url == local_ledger())
+
+
+def leave(engine: Engine, code: int) -> None:
+    """End the program at once where the engine still loads in its thread: native code under which Python is taken down
+    aborts.
+    """
+    if engine.left_loading:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def open_engine(settings: Settings) -> tuple[Engine, Loader]:

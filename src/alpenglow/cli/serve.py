@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alpenglow.cli.live import Board, in_foreground
-from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, ledger_at, open_engine
+from alpenglow.cli.options import Config, Device, Precision, Solo, Strict, Threads, leave, ledger_at, open_engine
 from alpenglow.errors import SettingsError
 from alpenglow.request import ModelCard
 from alpenglow.settings import Settings
@@ -160,3 +160,4 @@ def _listen(settings: Settings) -> None:
             workers=1,  # whatever WEB_CONCURRENCY says: there is one engine
             server_header=False,
         )
+    leave(engine, 0)

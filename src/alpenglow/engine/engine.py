@@ -163,6 +163,11 @@ class Engine:
             self._thread.join(LOADING_SECONDS if loading else None)
         self._abandon()
 
+    @property
+    def left_loading(self) -> bool:
+        """Whether `close` left the thread to what it loads."""
+        return self._closes_at is not None and self._thread is not None and self._thread.is_alive()
+
     def _run(self, loader: Loader) -> None:
         try:
             self.load(loader)
