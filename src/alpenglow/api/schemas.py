@@ -1,5 +1,5 @@
-"""What the API says of itself: JSON schemas, made from the models that validate, and its routes as a
-list for readers. Knows no routes itself.
+"""What the API says of itself: JSON schemas, made from the models that validate, and the OpenAPI document as a list.
+Knows no routes.
 """
 
 from dataclasses import dataclass
